@@ -1,0 +1,47 @@
+// Strong types for the numbers of the protocol, so that a label cannot be passed for an epoch.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <tuple>
+
+namespace p2pbank {
+
+template <class Tag>
+class Number {
+  public:
+    constexpr Number() = default;
+    constexpr explicit Number(uint64_t value) : value_(value) {}
+    constexpr uint64_t value() const { return value_; }
+    constexpr Number next() const { return Number(value_ + 1); }
+    friend constexpr auto operator<=>(Number, Number) = default;
+
+  private:
+    uint64_t value_ = 0;
+};
+
+using Label = Number<struct LabelTag>;        // of a transfer on one channel: 1, 2, 3 ...; 0 is none
+using Epoch = Number<struct EpochTag>;        // a customer's incarnation: 1, 2, 3 ...; 0 is unknown
+using CohortId = Number<struct CohortTag>;    // never used twice; 0 is no cohort
+using CommandId = Number<struct CommandTag>;  // given by the driver, one for each command line
+
+// One checkpoint, rollback, cohort start or cohort end. A retry has a new id. The ids of one
+// initiator are ordered by (epoch, counter), and an initiator has at most one undecided.
+struct OperationId {
+    std::string initiator;  // a customer's name, or empty for the bank
+    uint64_t epoch = 0;     // the initiator's epoch (the bank's: its count of starts)
+    uint64_t counter = 0;
+
+    friend auto operator<=>(const OperationId&, const OperationId&) = default;
+    bool empty() const { return initiator.empty() && epoch == 0 && counter == 0; }
+};
+
+// For people and traces: "alice/3.17", the bank's "bank/2.5".
+inline std::string to_string(const OperationId& id) {
+    return (id.initiator.empty() ? std::string("bank") : id.initiator) + "/" +
+           std::to_string(id.epoch) + "." + std::to_string(id.counter);
+}
+
+}  // namespace p2pbank

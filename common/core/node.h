@@ -1,0 +1,64 @@
+// What a driver drives: the bank or a customer, as a pure state machine. The real programs
+// (common/runtime) and the simulator use the same objects through this interface.
+//
+// A driver: makes the node with a seed; replays every record of its journal in order; calls start
+// once; then hands it events, one turn after another. A turn is any number of events followed by
+// end_of_turn. It calls on_timer when next_wake() has come. Nothing in a node reads a clock, opens a
+// file, touches a socket, logs, or draws a random number that does not come from the seed.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/base/address.h"
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/base/time.h"
+#include "common/core/effects.h"
+
+namespace p2pbank {
+
+class Node {
+  public:
+    virtual ~Node() = default;
+
+    // Applies one record of the journal. Errors: bad-record, when the bytes are no record of this
+    // kind of node; the node is then not usable.
+    virtual Result<void> replay(std::string_view record) = 0;
+
+    // Once, after the last replay.
+    virtual void start(TimePoint now, Effects& effects) = 0;
+
+    // Any bytes, from anywhere, of any length.
+    virtual void on_datagram(TimePoint now, Socket at, Address from, std::string_view datagram,
+                             Effects& effects) = 0;
+
+    // A line that a person or a script typed, without its newline. Exactly one answer follows, now
+    // or later. Ids rise.
+    virtual void on_command(TimePoint now, CommandId id, std::string_view line,
+                            Effects& effects) = 0;
+
+    virtual void on_timer(TimePoint now, Effects& effects) = 0;
+
+    // After the last event of a turn: what was gathered is sent, packed. Requires that it is called
+    // before the driver waits for anything.
+    virtual void end_of_turn(TimePoint now, Effects& effects) = 0;
+
+    // When on_timer wants to be called next; nothing if it does not.
+    virtual std::optional<TimePoint> next_wake() const = 0;
+
+    // False while the node wants no further command line for now (as many are in progress as the
+    // limits allow). The driver leaves further input unread.
+    virtual bool wants_commands() const = 0;
+
+    // Records that, replayed into a new node in order, give this node's state: what a journal may be
+    // replaced by. Only between turns. Calls take(record) for each.
+    virtual void snapshot(const std::function<void(std::string)>& take) const = 0;
+
+    // Words that could follow what is typed, for completion at a terminal.
+    virtual std::vector<std::string> complete(std::string_view line) const = 0;
+};
+
+}  // namespace p2pbank
