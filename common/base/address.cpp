@@ -31,15 +31,17 @@ std::string to_string(const Address& address) {
 }
 
 Result<uint32_t> parse_ip(std::string_view text) {
-    const Error bad{"bad-address",
-                    quoted(text) + " is not an IPv4 address: write it as in 127.0.0.1"};
+    const auto bad = [&] {
+        return Error{"bad-address",
+                     quoted(text) + " is not an IPv4 address: write it as in 127.0.0.1"};
+    };
     uint32_t ip = 0;
     std::string_view rest = text;
     for (int i = 0; i < 4; ++i) {
         const size_t dot = i < 3 ? rest.find('.') : rest.size();
-        if (dot == std::string_view::npos) return bad;
+        if (dot == std::string_view::npos) return bad();
         const auto part = small_number(rest.substr(0, dot), 255);
-        if (!part) return bad;
+        if (!part) return bad();
         ip = ip << 8 | *part;
         rest = i < 3 ? rest.substr(dot + 1) : std::string_view();
     }

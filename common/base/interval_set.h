@@ -62,6 +62,7 @@ bool IntervalSet::add(uint64_t first, uint64_t last, Fresh&& fresh) {
     Interval joined{first, last};
     uint64_t uncovered = first;  // the lowest label not yet known to be old
     bool any = false;
+    bool rest = true;  // labels from `uncovered` on may be fresh
     size_t end = at;
     while (end < intervals_.size() &&
            (intervals_[end].first <= last || intervals_[end].first - 1 <= last)) {
@@ -71,12 +72,16 @@ bool IntervalSet::add(uint64_t first, uint64_t last, Fresh&& fresh) {
             fresh(uncovered, until);
             any = true;
         }
-        if (old.last >= uncovered) uncovered = old.last + 1;
+        if (old.last >= last) {
+            rest = false;  // also keeps the next line from going beyond the highest number
+        } else if (old.last >= uncovered) {
+            uncovered = old.last + 1;
+        }
         if (old.first < joined.first) joined.first = old.first;
         if (old.last > joined.last) joined.last = old.last;
         ++end;
     }
-    if (uncovered <= last) {
+    if (rest && uncovered <= last) {
         fresh(uncovered, last);
         any = true;
     }

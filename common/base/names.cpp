@@ -26,6 +26,21 @@ Result<void> check_name(std::string_view name) {
                                  "most"};
 }
 
+Result<uint32_t> parse_count(std::string_view text) {
+    uint32_t count = 0;
+    const bool digits = !text.empty() && text.size() <= 9 &&
+                        text.find_first_not_of("0123456789") == std::string_view::npos;
+    if (digits) {
+        for (const char c : text) count = count * 10 + static_cast<uint32_t>(c - '0');
+    }
+    if (!digits || count < limits::kMinCohort || count > limits::kMaxCohort) {
+        return Error{"bad-count", quote(text) + " is not a size of a cohort: write a number from " +
+                                      std::to_string(limits::kMinCohort) + " to " +
+                                      std::to_string(limits::kMaxCohort)};
+    }
+    return count;
+}
+
 std::vector<std::string_view> split_words(std::string_view line) {
     std::vector<std::string_view> words;
     size_t at = 0;

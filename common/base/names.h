@@ -1,6 +1,7 @@
 // Names of customers and the words of a command line.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,9 @@ namespace p2pbank {
 bool is_valid_name(std::string_view name);
 // Errors: bad-name.
 Result<void> check_name(std::string_view name);
+
+// How many customers a cohort is to have. Errors: bad-count.
+Result<uint32_t> parse_count(std::string_view text);
 
 // The words of a line, split at blanks.
 std::vector<std::string_view> split_words(std::string_view line);

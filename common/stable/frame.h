@@ -3,8 +3,8 @@
 //
 // A frame is built so that no 512-byte sector of it is all zero, or one bit away from it. The file
 // is zero where a frame is about to be written; so a sector of zeros in a frame that is not whole
-// means that this sector never reached the disk, and its absence means that the frame was whole once
-// and has been damaged since.
+// means that this sector never reached the disk, and its absence means that the frame was whole
+// once and has been damaged since.
 #pragma once
 
 #include <cstddef>
@@ -37,7 +37,9 @@ std::string file_header();
 std::optional<std::string> file_header_damage(std::string_view bytes);
 
 // How many bytes a record takes in a payload.
-inline uint64_t record_bytes(std::string_view record) { return 4 + uint64_t{record.size()}; }
+inline uint64_t record_bytes(std::string_view record) {
+    return 4 + uint64_t{record.size()};
+}
 
 // The frame that is to stand at `offset`, a multiple of 8. Requires that the records take at most
 // kMaxPayloadBytes.
@@ -60,8 +62,8 @@ struct Tail {
     std::string reason;  // of damage
 };
 
-// `tail` is everything from `offset`, where the frame `sequence` was expected and is not, to the end
-// of the file.
+// `tail` is everything from `offset`, where the frame `sequence` was expected and is not, to the
+// end of the file.
 Tail judge_tail(std::string_view tail, uint64_t offset, uint64_t sequence);
 
 }  // namespace p2pbank::frame

@@ -32,8 +32,10 @@ class File {
 class Storage {
   public:
     virtual ~Storage() = default;
-    virtual Result<std::unique_ptr<File>> open(const std::string& name) = 0;    // error: not-found
-    virtual Result<std::unique_ptr<File>> create(const std::string& name) = 0;  // empties an old one
+    virtual Result<std::unique_ptr<File>> open(const std::string& name) = 0;  // error: not-found
+    // Empties an old one.
+    virtual Result<std::unique_ptr<File>> create(const std::string& name) = 0;
+    // Takes the place of an old `to`. An open File of `from` goes on as the File of `to`.
     virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
     virtual Result<void> remove(const std::string& name) = 0;  // no error if there is none
     // What create, rename and remove did before is durable when this returns.

@@ -31,9 +31,9 @@ inline constexpr std::string_view kTableHeader =
 void append_row(std::string& out, const TableRow& row);
 
 // Header and all rows. Accepts what is harmless: CRLF, a missing last newline, a byte-order mark,
-// blank lines at the end, quoted fields (RFC 4180). Everything else is refused with the line's number
-// and the reason: bad-csv. A quoted newline, a duplicate name, a negative balance, a missing or an
-// extra column are refused.
+// blank lines at the end, quoted fields (RFC 4180). Everything else is refused with the line's
+// number and the reason: bad-csv. A quoted newline, a duplicate name, a negative balance, a missing
+// or an extra column are refused.
 Result<std::vector<TableRow>> parse_table(std::string_view content);
 
 // Puts `content` in the place of file `name`, whole or not at all: temporary file, sync, rename,

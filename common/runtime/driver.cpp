@@ -1,0 +1,453 @@
+#include "common/runtime/driver.h"
+
+#include <algorithm>
+#include <csignal>
+#include <unistd.h>
+
+#include <asio/post.hpp>
+
+#include "common/base/check.h"
+#include "common/base/names.h"
+#include "common/runtime/clock.h"
+#include "common/runtime/process.h"
+
+namespace p2pbank {
+namespace {
+
+// Beyond this nothing more is taken in until the disk has caught up.
+constexpr size_t kMostBytesHeldBack = 32 * 1'024 * 1'024;
+constexpr size_t kMostBytesUnprinted = 1'024 * 1'024;
+constexpr size_t kCommandsPerTurn = 128;  // so that datagrams have their turn too
+constexpr uint64_t kReplaceFactor = 4;    // a journal this much larger than its content is replaced
+constexpr std::chrono::seconds kPatienceWithReader{2};
+
+bool is_ignored(int signal) {
+    struct sigaction action = {};
+    return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+}  // namespace
+
+Driver::Driver(DriverOptions options, LineReader& input, Log& log)
+    : options_(std::move(options)),
+      input_(input),
+      log_(log),
+      output_(options_.output),
+      disk_([this] { asio::post(context_, [this] { on_disk_done(); }); },
+            [this](const Error& error) { end_at_once(error); }) {}
+
+Driver::~Driver() {
+    log_.show_with(nullptr);
+    // These belong to others.
+    if (input_wait_.is_open()) input_wait_.release();
+    if (output_wait_.is_open()) output_wait_.release();
+}
+
+Result<uint16_t> Driver::bind(uint16_t port) {
+    P2PBANK_CHECK(sockets_.count() < kMaxSockets);
+    return sockets_.bind(port);
+}
+
+int Driver::run(Node& node, std::unique_ptr<Store> store, std::string_view ready) {
+    node_ = &node;
+    store_ = std::move(store);
+    replace_above_ = options_.journal_min_bytes;
+    if (!options_.trace_file.empty()) {
+        Result<TraceWriter> trace = TraceWriter::open(options_.trace_file);
+        if (!trace) {
+            log_.notice(Severity::error, trace.error().message);
+            return kExitUsage;
+        }
+        trace_ = std::move(trace).value();
+    }
+    asio::error_code ignored;  // what cannot be waited for is found out when it is used
+    if (!input_.always_ready()) input_wait_.assign(input_.fd(), ignored);
+    output_wait_.assign(output_.fd(), ignored);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+        if (!is_ignored(signal)) signals_.add(signal, ignored);
+    }
+    if (store_ && store_->journal().torn_bytes() > 0) {
+        log_.notice(Severity::warning,
+                    "the program was ended while it wrote: cut off the unfinished last " +
+                        std::to_string(store_->journal().torn_bytes()) + " bytes of the journal");
+    }
+    log_.announce(ready);
+    if (::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1) {
+        terminal_before_.emplace();
+        ::tcgetattr(STDIN_FILENO, &*terminal_before_);
+        terminal_ = std::make_unique<Terminal>(
+            options_.prompt, input_.fd(),
+            Terminal::Hooks{[this] { return wait_for_key(); },
+                            [this](std::string_view line) { return node_->complete(line); }});
+        log_.show_with([this](std::string_view text) { terminal_->show(text); });
+        signals_.add(SIGWINCH, ignored);
+        signals_.add(SIGCONT, ignored);
+    }
+    arm_signals();
+    turn([&] { node_->start(now_, outbox_); });
+    if (terminal_) {
+        run_terminal();
+    } else if (!ended_) {
+        context_.run();
+    }
+    return exit_status();
+}
+
+// ---- turns
+
+template <class Events>
+void Driver::turn(Events events) {
+    if (closing_) return;
+    now_ = steady_now();
+    events();
+    take_commands();
+    node_->end_of_turn(now_, outbox_);
+    after_turn();
+}
+
+void Driver::after_turn() {
+    give_to_disk();
+    sockets_.flush();
+    if (sockets_.dropped() != drops_told_ && log_.debugging()) {
+        drops_told_ = sockets_.dropped();
+        log_.debug(std::to_string(drops_told_) + " datagrams so far were not taken by the system");
+    }
+    if (trace_) flush_trace();
+    print_answers();
+    arm_timer();
+    arm_sockets();
+    arm_input();
+    end_if_done();
+}
+
+void Driver::on_socket(size_t socket) {
+    socket_armed_[socket] = false;
+    turn([&] {
+        for (const UdpSockets::Received& datagram : sockets_.receive(socket)) {
+            if (closing_) break;
+            node_->on_datagram(now_, static_cast<Socket>(socket), datagram.from, datagram.bytes,
+                               outbox_);
+        }
+    });
+}
+
+void Driver::on_timer() {
+    timer_armed_for_.reset();
+    const std::optional<TimePoint> wake = node_->next_wake();
+    if (wake && *wake <= steady_now()) {
+        turn([&] { node_->on_timer(now_, outbox_); });
+    } else {
+        arm_timer();
+    }
+}
+
+void Driver::on_signal(int signal) {
+    arm_signals();
+    if (signal == SIGWINCH) return terminal_->window_changed();
+    if (signal == SIGCONT) return terminal_->continued();
+    if (signalled_) ::_exit(128 + signal);  // asked twice: whatever we wait for, it does not come
+    signalled_ = closing_ = true;
+    patience_.expires_after(kPatienceWithReader);
+    patience_.async_wait([this](const asio::error_code& error) {
+        if (error) return;
+        out_of_patience_ = true;
+        end_if_done();
+    });
+    end_if_done();
+}
+
+// ---- commands
+
+bool Driver::overloaded() const {
+    return outbox_.bytes() > kMostBytesHeldBack;
+}
+
+bool Driver::may_take_commands() const {
+    return !closing_ && !input_ended_ && node_->wants_commands() && !overloaded() &&
+           output_.kept().size() < kMostBytesUnprinted;
+}
+
+void Driver::take_commands() {
+    if (terminal_) return;
+    for (size_t taken = 0; taken < kCommandsPerTurn && may_take_commands();) {
+        if (const std::optional<LineReader::Line> line = input_.next()) {
+            lines_left_ = true;
+            ++taken;
+            take_line(*line);
+        } else {
+            lines_left_ = false;
+            if (input_.at_end()) return end_of_input();
+            if (!std::exchange(input_ready_, false) || !input_.fill()) return;
+        }
+    }
+}
+
+void Driver::take_line(LineReader::Line line) {
+    if (line.too_long) {
+        const CommandId id = answers_.open();
+        outbox_.answer(id, failure("usage", "a line has at most " +
+                                                std::to_string(limits::kMaxLineBytes) + " bytes"));
+        return;
+    }
+    const size_t first = line.text.find_first_not_of(" \t\r");
+    if (first == std::string_view::npos || line.text[first] == '#') return;
+    const std::string_view text = line.text.substr(first);
+    const CommandId id = answers_.open();
+    const size_t word_end = std::min(text.find_first_of(" \t\r"), text.size());
+    if (text.substr(0, word_end) != "quit") {
+        node_->on_command(now_, id, text, outbox_);
+    } else if (text.find_first_not_of(" \t\r", word_end) != std::string_view::npos) {
+        outbox_.answer(id, failure("usage", "quit"));
+    } else {
+        quitting_ = input_ended_ = true;
+        outbox_.answer(id, success("quit"));
+    }
+}
+
+void Driver::end_of_input() {
+    input_ended_ = true;
+}
+
+void Driver::print_answers() {
+    answers_.move_to(output_);
+    if (terminal_) {
+        if (!output_.empty()) terminal_->show(output_.kept());
+        output_.drop();
+        return;
+    }
+    if (output_.empty()) return;
+    const bool all = output_.flush();
+    if (output_.broken() && !input_ended_) end_of_input();
+    if (all || output_armed_) return;
+    output_armed_ = true;
+    output_wait_.async_wait(asio::posix::stream_descriptor::wait_write,
+                            [this](const asio::error_code&) {
+                                output_armed_ = false;
+                                if (ended_) return;
+                                print_answers();
+                                arm_input();
+                                end_if_done();
+                            });
+}
+
+void Driver::run_terminal() {
+    while (!ended_ && !input_ended_) {
+        const std::optional<std::string> line = terminal_->read_line();
+        turn([&] {
+            if (!line) {
+                end_of_input();
+            } else {
+                take_line({*line, line->size() > limits::kMaxLineBytes});
+            }
+        });
+        // Like any shell: the next prompt comes under the answer.
+        run_until([&] { return answers_.outstanding() == 0 && node_->wants_commands(); });
+    }
+    run_until([] { return false; });
+    terminal_.reset();
+    log_.show_with(nullptr);
+}
+
+bool Driver::wait_for_key() {
+    input_ready_ = false;
+    if (!input_armed_) {
+        input_armed_ = true;
+        input_wait_.async_wait(asio::posix::stream_descriptor::wait_read,
+                               [this](const asio::error_code&) {
+                                   input_armed_ = false;
+                                   input_ready_ = true;
+                               });
+    }
+    run_until([&] { return input_ready_; });
+    return !ended_;
+}
+
+template <class Condition>
+void Driver::run_until(Condition condition) {
+    while (!ended_ && !condition()) context_.run_one();
+}
+
+// ---- effects
+
+void Driver::send_now(Socket from, Address to, std::string_view datagram) {
+    sockets_.queue(static_cast<size_t>(from), to, datagram);
+}
+
+void Driver::answer_now(CommandId command, Outcome outcome, std::string text) {
+    answers_.put(command, outcome, std::move(text));
+}
+
+void Driver::notice_now(Severity severity, const std::string& text) {
+    log_.notice(severity, text);
+}
+
+void Driver::stop_now(int status) {
+    stop_status_ = status;
+}
+
+std::string Driver::format(const Answer& answer) const {
+    return options_.json ? to_json(answer) : to_lines(answer);
+}
+
+std::string Driver::format(const TraceEvent& event) const {
+    return TraceWriter::format(wall_clock_us(), options_.name, event);
+}
+
+void Driver::trace_now(const std::string& line) {
+    if (trace_) trace_->write(line);
+}
+
+void Driver::flush_trace() {
+    if (const Result<void> flushed = trace_->flush(); !flushed) {
+        log_.notice(Severity::warning, flushed.error().message + ". The trace ends here");
+        trace_.reset();
+    }
+}
+
+Result<void> Driver::claim_store_now(std::string_view name) {
+    P2PBANK_CHECK(!store_);
+    if (options_.state_folder.empty()) {
+        return Error{"state-unusable", "this program keeps no state of accounts"};
+    }
+    Result<std::unique_ptr<Store>> store = Store::claim(options_.state_folder, name);
+    if (!store) return store.error();
+    store_ = std::move(store).value();
+    options_.name = name;
+    return {};
+}
+
+void Driver::release_store_now() {
+    P2PBANK_CHECK(store_);
+    if (const std::optional<DiskJob> job = disk_.wait()) finish(*job);
+    Store::remove(std::move(store_));
+}
+
+// ---- disk
+
+void Driver::give_to_disk() {
+    if (!disk_.idle()) return;
+    std::vector<std::string> snapshot;
+    const bool replace = !closing_ && journal_worth_replacing(snapshot);
+    if (!replace && !outbox_.batch_waiting()) return;
+    Outbox::Batch batch = outbox_.take_batch();
+    DiskJob job;
+    job.number = batch.number;
+    job.records = std::move(batch.records);
+    job.table = std::move(batch.table);
+    job.table_name = options_.table_name;
+    if (replace) job.replacement = std::move(snapshot);
+    if (store_) {
+        job.journal = &store_->journal();
+        job.storage = &store_->storage();
+    }
+    P2PBANK_CHECK(store_ || (job.records.empty() && !job.table));
+    disk_.submit(std::move(job));
+}
+
+// Between turns, so the snapshot stands for everything that the node has said so far, what is still
+// gathering for the disk included.
+bool Driver::journal_worth_replacing(std::vector<std::string>& snapshot) {
+    if (!store_ || store_->journal().bytes() <= replace_above_) return false;
+    uint64_t bytes = 0;
+    node_->snapshot([&](std::string record) {
+        bytes += record.size();
+        snapshot.push_back(std::move(record));
+    });
+    replace_above_ = std::max(options_.journal_min_bytes, kReplaceFactor * bytes);
+    return store_->journal().bytes() > replace_above_;
+}
+
+void Driver::on_disk_done() {
+    const std::optional<DiskJob> job = disk_.collect();
+    if (!job) return;  // release_store_now() was faster
+    give_to_disk();    // the disk first: what follows takes less time than it does
+    finish(*job);
+    after_turn();
+}
+
+void Driver::finish(const DiskJob& job) {
+    if (trace_ && !job.records.empty()) {
+        trace_->write(
+            format(TraceEvent{"durable", {{"records", std::to_string(job.records.size())}}}));
+    }
+    outbox_.durable(job.number);
+}
+
+// On the disk thread. Nothing that waited for the disk may go out, so the loop is not asked.
+void Driver::end_at_once(const Error& error) {
+    const std::string text = "\n" + options_.name +
+                             " stopped at once, because nobody knows what is " +
+                             "on the disk now: " + error.message + "\n";
+    if (terminal_before_) ::tcsetattr(STDIN_FILENO, TCSANOW, &*terminal_before_);
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+    ::_exit(kExitDisk);
+}
+
+// ---- waiting, and the end
+
+// A timer that is set again for every message costs more than one that now and then rings too
+// early: it is only ever set to an earlier time.
+void Driver::arm_timer() {
+    if (closing_) return;
+    const std::optional<TimePoint> wake = node_->next_wake();
+    if (!wake || (timer_armed_for_ && *timer_armed_for_ <= *wake)) return;
+    timer_armed_for_ = wake;
+    timer_.expires_at(to_steady(*wake));
+    timer_.async_wait([this](const asio::error_code& error) {
+        if (!error && !closing_) on_timer();
+    });
+}
+
+void Driver::arm_sockets() {
+    if (closing_ || overloaded()) return;
+    for (size_t i = 0; i < sockets_.count(); ++i) {
+        if (std::exchange(socket_armed_[i], true)) continue;
+        sockets_.wait_readable(i, [this, i] { on_socket(i); });
+    }
+}
+
+void Driver::arm_input() {
+    if (terminal_ || input_armed_ || !may_take_commands()) return;
+    const auto ready = [this](const asio::error_code& error = {}) {
+        input_armed_ = false;
+        input_ready_ = true;
+        if (error) end_of_input();
+        turn([] {});
+    };
+    input_armed_ = true;
+    if (lines_left_ || input_.at_end() || input_.always_ready()) {
+        asio::post(context_, ready);
+    } else {
+        input_wait_.async_wait(asio::posix::stream_descriptor::wait_read, ready);
+    }
+}
+
+void Driver::arm_signals() {
+    signals_.async_wait([this](const asio::error_code& error, int signal) {
+        if (!error) on_signal(signal);
+    });
+}
+
+void Driver::end_if_done() {
+    if (ended_) return;
+    if (input_ended_ && (quitting_ || !options_.serve) && answers_.outstanding() == 0) {
+        closing_ = true;
+    }
+    if (!closing_ || !disk_.idle() || !outbox_.empty()) return;
+    while (const std::optional<CommandId> id = answers_.first_unanswered()) {
+        answer_now(*id, Outcome::unknown, format(unknown("no answer before the program ended")));
+    }
+    if (trace_) flush_trace();
+    print_answers();
+    if (!output_.empty() && !out_of_patience_) return;
+    ended_ = true;
+    context_.stop();
+}
+
+int Driver::exit_status() const {
+    if (stop_status_ != 0) return stop_status_;
+    if (!output_.empty()) return 1;  // nobody has read them
+    return terminal_before_ || answers_.all_succeeded() ? 0 : 1;
+}
+
+}  // namespace p2pbank

@@ -1,0 +1,121 @@
+#include "common/runtime/outbox.h"
+
+#include <utility>
+
+namespace p2pbank {
+
+void Outbox::persist(std::string record) {
+    bytes_gathering_ += record.size() + sizeof record;
+    gathering_.records.push_back(std::move(record));
+    barrier_ = next_batch_;
+}
+
+void Outbox::publish_table(std::string content) {
+    // Records of the same turn that come after this call are durable before the table is in place:
+    // a turn's records are one frame. The journal is what counts, so this order is the safe one.
+    if (gathering_.table) bytes_gathering_ -= gathering_.table->size();
+    bytes_gathering_ += content.size();
+    gathering_.table = std::move(content);
+    barrier_ = next_batch_;
+}
+
+void Outbox::send(Socket from, Address to, std::string_view datagram) {
+    if (free_to_go()) {
+        outside_.send_now(from, to, datagram);
+    } else {
+        hold(Datagram{from, to, std::string(datagram)});
+    }
+}
+
+void Outbox::answer(CommandId command, Answer answer) {
+    std::string text = outside_.format(answer);
+    if (free_to_go()) {
+        outside_.answer_now(command, answer.outcome, std::move(text));
+    } else {
+        hold(Reply{command, answer.outcome, std::move(text)});
+    }
+}
+
+void Outbox::notice(Severity severity, std::string text) {
+    if (free_to_go()) {
+        outside_.notice_now(severity, text);
+    } else {
+        hold(Notice{severity, std::move(text)});
+    }
+}
+
+void Outbox::trace(TraceEvent event) {
+    if (!outside_.tracing_now()) return;
+    std::string line = outside_.format(event);
+    if (free_to_go()) {
+        outside_.trace_now(line);
+    } else {
+        hold(TraceLine{std::move(line)});
+    }
+}
+
+void Outbox::stop(int status) {
+    outside_.stop_announced();
+    if (free_to_go()) {
+        outside_.stop_now(status);
+    } else {
+        hold(Stop{status});
+    }
+}
+
+Result<void> Outbox::claim_store(std::string_view name) {
+    return outside_.claim_store_now(name);
+}
+
+void Outbox::release_store() {
+    outside_.release_store_now();
+    // What waits for these records goes on with the next batch, which no longer holds them.
+    gathering_.records.clear();
+    bytes_gathering_ = gathering_.table ? gathering_.table->size() : 0;
+}
+
+Outbox::Batch Outbox::take_batch() {
+    gathering_.number = next_batch_++;
+    bytes_gathering_ = 0;
+    return std::exchange(gathering_, {});
+}
+
+void Outbox::durable(uint64_t number) {
+    durable_ = number;
+    while (!waiting_.empty() && waiting_.front().batch <= durable_) {
+        Effect effect = std::move(waiting_.front().effect);
+        waiting_.pop_front();
+        bytes_waiting_ -= size_of(effect);
+        carry_out(std::move(effect));
+    }
+}
+
+void Outbox::hold(Effect effect) {
+    bytes_waiting_ += size_of(effect);
+    waiting_.push_back({barrier_, std::move(effect)});
+}
+
+void Outbox::carry_out(Effect effect) {
+    if (auto* datagram = std::get_if<Datagram>(&effect)) {
+        outside_.send_now(datagram->from, datagram->to, datagram->bytes);
+    } else if (auto* reply = std::get_if<Reply>(&effect)) {
+        outside_.answer_now(reply->command, reply->outcome, std::move(reply->text));
+    } else if (auto* notice = std::get_if<Notice>(&effect)) {
+        outside_.notice_now(notice->severity, notice->text);
+    } else if (auto* line = std::get_if<TraceLine>(&effect)) {
+        outside_.trace_now(line->text);
+    } else if (auto* stop = std::get_if<Stop>(&effect)) {
+        outside_.stop_now(stop->status);
+    }
+}
+
+size_t Outbox::size_of(const Effect& effect) {
+    size_t bytes = sizeof(Waiting);
+    if (auto* datagram = std::get_if<Datagram>(&effect)) bytes += datagram->bytes.size();
+    if (auto* reply = std::get_if<Reply>(&effect)) bytes += reply->text.size();
+    if (auto* notice = std::get_if<Notice>(&effect)) bytes += notice->text.size();
+    if (auto* line = std::get_if<TraceLine>(&effect)) bytes += line->text.size();
+    return bytes;
+}
+
+}  // namespace p2pbank

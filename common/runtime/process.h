@@ -1,0 +1,20 @@
+// What a process of ours does first, and where its randomness comes from. For the mains.
+#pragma once
+
+#include <cstdint>
+
+namespace p2pbank {
+
+// Once, at the start of main: descriptors 0 to 2 are open (or a socket could become standard
+// output), a reader of our output that goes away does not end us, and memory is not spread over
+// several heaps.
+void prepare_process();
+
+// A seed that nobody can guess, from the system.
+uint64_t random_seed();
+
+// Exit statuses of the programs besides 0 and 1.
+inline constexpr int kExitUsage = 2;  // wrong usage, or what is needed to start is not there
+inline constexpr int kExitDisk = 3;   // a write or sync failed: nobody knows what is durable
+
+}  // namespace p2pbank

@@ -1,0 +1,50 @@
+// An account in numbers, as both the customer and the bank keep it.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/base/ids.h"
+#include "common/base/interval_set.h"
+#include "common/base/money.h"
+#include "common/wire/values.pb.h"
+
+namespace p2pbank {
+
+// balance = opening + deposits - withdrawals + adjustments + carried - sent + received
+struct Totals {
+    Money balance;
+    Money opening;
+    Money deposits;
+    Money withdrawals;
+    Money adjustments;  // the operator's corrections in data.csv
+    Money carried;      // received - sent + given back in cohorts that have ended
+    friend bool operator==(const Totals&, const Totals&) = default;
+};
+
+// Both directions between a customer and one peer, as the customer sees them.
+struct Channel {
+    Label sent_last;
+    Money sent_sum;
+    IntervalSet received;
+    Money received_sum;
+    friend bool operator==(const Channel&, const Channel&) = default;
+};
+
+using ChannelMap = std::map<std::string, Channel, std::less<>>;  // by the peer's name
+
+// The equation above holds, and the balance is not negative.
+bool adds_up(const Totals& totals, const ChannelMap& channels);
+
+// What may be known of a channel's sender and its receiver at a cut: nothing received that was not
+// sent, not more money out than in, and the same sums when nothing is in transit.
+bool matches(const Channel& at_sender, const Channel& at_receiver);
+
+void to_wire(const Totals& totals, wire::Totals* out);
+Totals from_wire(const wire::Totals& totals);
+void to_wire(std::string_view peer, const Channel& channel, wire::Channel* out);
+std::optional<Channel> from_wire(const wire::Channel& channel);
+
+}  // namespace p2pbank

@@ -1,0 +1,383 @@
+#include "customer/bank_link.h"
+
+#include <algorithm>
+
+#include "common/base/check.h"
+#include "common/base/names.h"
+#include "customer/timing.h"
+
+namespace p2pbank::customer {
+
+BankLink::BankLink(Context& context, Channels& channels, Answered answered)
+    : context_(context),
+      channels_(channels),
+      answered_(std::move(answered)),
+      opener_(context.random.next() | 1),
+      attach_retry_(timing::kAttachRetry, timing::kQueryMost) {}
+
+void BankLink::resume() {
+    attach_at_ = context_.now;
+    State& state = context_.state;
+    if (state.phase == Phase::none) return;
+    opener_ = state.opener;
+    if (state.phase == Phase::opening) {
+        Request request;
+        request.stage = Stage::asked;
+        request.name = state.name;
+        request.balance = state.totals.opening;
+        request.address = {state.ip, state.port1};
+        request.port2 = state.port2;
+        request.deadline = TimePoint::max();
+        begin(std::move(request));
+        ask();
+    } else if (state.phase == Phase::exiting) {
+        Request request;
+        request.stage = Stage::asked;
+        request.deadline = TimePoint::max();
+        request.message.mutable_exit_final();
+        begin(std::move(request));
+        ask();
+    }
+}
+
+void BankLink::begin(Request request) {
+    P2PBANK_CHECK(!busy());
+    request.nonce = context_.random.next();
+    request.retry = Backoff(timing::kRetryFirst, timing::kRetryMost);
+    request.at = context_.now;
+    if (request.deadline == TimePoint()) request.deadline = context_.now + timing::kBankDeadline;
+    request_ = std::move(request);
+    if (request_->stage == Stage::probing) send_request();
+}
+
+void BankLink::open(CommandId id, const std::string& name, Money balance, Address at,
+                    uint16_t port2) {
+    Request request;
+    request.command = id;
+    request.name = name;
+    request.balance = balance;
+    request.address = at;
+    request.port2 = port2;
+    begin(std::move(request));
+}
+
+void BankLink::new_cohort(CommandId id, uint32_t size) {
+    Request request;
+    request.command = id;
+    request.message.mutable_command()->mutable_new_cohort()->set_size(size);
+    begin(std::move(request));
+}
+
+void BankLink::delete_cohort(CommandId id, bool force) {
+    Request request;
+    request.command = id;
+    request.message.mutable_command()->mutable_delete_cohort()->set_force(force);
+    begin(std::move(request));
+}
+
+void BankLink::exit(CommandId id, uint64_t order) {
+    Request request;
+    request.command = id;
+    request.message.mutable_exit_final()->set_order(order);
+    begin(std::move(request));
+}
+
+// The bank is there: now the command itself.
+void BankLink::ask() {
+    Request& request = *request_;
+    if (!request.name.empty() && !begin_opening()) return;
+    request.stage = Stage::asked;
+    request.retry = Backoff(timing::kRetryFirst, timing::kRetryMost);
+    if (request.message.has_exit_final()) {
+        if (context_.state.phase == Phase::open) {
+            State::Record record;
+            record.mutable_exiting();
+            context_.commit(record);
+        }
+        to_wire(context_.state.totals, request.message.mutable_exit_final()->mutable_totals());
+    } else {
+        request.message.mutable_command()->set_request(next_request_++);
+    }
+    send_request();
+}
+
+// False if it came to nothing here; the command is answered then.
+bool BankLink::begin_opening() {
+    Request& request = *request_;
+    if (context_.state.phase == Phase::none) {
+        const auto claimed = context_.effects->claim_store(request.name);
+        if (!claimed) {
+            answer(failure(claimed.error()));
+            return false;
+        }
+        State::Record record;
+        auto* opening = record.mutable_opening();
+        opening->set_name(request.name);
+        opening->set_opening(request.balance.cents());
+        opening->set_opener(opener_);
+        opening->set_ip(request.address.ip);
+        opening->set_port1(request.address.port);
+        opening->set_port2(request.port2);
+        context_.commit(record);
+        start_account(1);
+    }
+    auto* open = request.message.mutable_command()->mutable_open();
+    open->set_name(request.name);
+    open->set_balance(static_cast<uint64_t>(request.balance.cents()));
+    open->set_ip(request.address.ip);
+    open->set_port1(request.address.port);
+    open->set_port2(request.port2);
+    open->set_opener(opener_);
+    return true;
+}
+
+void BankLink::start_account(uint64_t boots) {
+    State::Record record;
+    record.mutable_started()->set_boots(boots);
+    record.mutable_started()->set_mode(context_.settings.stable == StableMode::checkpoint
+                                           ? customer_records::STABLE_CHECKPOINT
+                                           : customer_records::STABLE_JOURNAL);
+    record.mutable_started()->set_epoch(context_.state.epoch.value());
+    context_.commit(record);
+    context_.courier.identify(context_.state.name, context_.state.boots);
+}
+
+void BankLink::give_up_opening() {
+    context_.effects->release_store();
+    context_.state = State();
+    context_.courier.identify("", context_.random.next());
+    opener_ = context_.random.next() | 1;
+}
+
+void BankLink::send_request() {
+    Request& request = *request_;
+    request.at = context_.now + request.retry.next(context_.random);
+    if (request.stage == Stage::asked) {
+        context_.send_to_bank(request.message);
+        return;
+    }
+    wire::Datagram probe;
+    probe.mutable_probe()->set_nonce(request.nonce);
+    context_.send_to_bank(probe);
+}
+
+void BankLink::answer(Answer answer) {
+    const CommandId command = request_->command;
+    request_.reset();
+    if (command.value() != 0) answered_(command, std::move(answer));
+}
+
+void BankLink::opened(const wire::Totals& totals) {
+    State::Record record;
+    record.mutable_opened()->set_name(context_.state.name);
+    *record.mutable_opened()->mutable_totals() = totals;
+    context_.commit(record);
+    attach_at_ = context_.now;
+    attached_ = false;
+}
+
+// --- what the bank says ---------------------------------------------------------------------------
+
+void BankLink::on_probe(const wire::Probe& probe) {
+    if (!probe.answer()) {
+        wire::Datagram reply;
+        reply.mutable_probe()->set_nonce(probe.nonce());
+        reply.mutable_probe()->set_answer(true);
+        context_.send_to_bank(reply);
+        return;
+    }
+    heard_ = true;
+    if (request_ && request_->stage == Stage::probing && request_->nonce == probe.nonce()) ask();
+}
+
+void BankLink::on_reply(const wire::Reply& reply) {
+    heard_ = true;
+    if (!request_ || request_->stage != Stage::asked || !request_->message.has_command() ||
+        request_->message.command().request() != reply.request()) {
+        return;
+    }
+    if (!request_->name.empty()) {
+        if (reply.success()) {
+            wire::Totals totals;
+            totals.set_balance(context_.state.totals.opening.cents());
+            totals.set_opening(totals.balance());
+            opened(totals);
+        } else {
+            give_up_opening();
+        }
+    }
+    Answer result = reply.success() ? success(reply.text()) : failure(reply.code(), reply.text());
+    for (const std::string& line : reply.lines()) result.line(line);
+    if (request_->command.value() == 0) {
+        context_.notice(Severity::info, "what was unknown is now: " +
+                                            std::string(reply.success() ? "SUCCESS " : "FAILURE ") +
+                                            reply.text());
+    }
+    answer(std::move(result));
+}
+
+void BankLink::on_exit_done(const wire::ExitDone& done) {
+    heard_ = true;
+    if (!request_ || request_->stage != Stage::asked || !request_->message.has_exit_final()) return;
+    State::Record record;
+    if (!done.accepted()) {
+        record.mutable_exiting()->set_given_up(true);
+        context_.commit(record);
+        answer(failure(done.code(), done.text()));
+        return;
+    }
+    record.mutable_exited();
+    context_.commit(record);
+    const std::string balance = to_string(context_.state.totals.balance);
+    context_.notice(Severity::info, "the account is closed, balance " + balance);
+    Answer result = success("exit " + context_.state.name + " balance " + balance);
+    result.fact("name", context_.state.name).fact("balance", context_.state.totals.balance);
+    answer(std::move(result));
+    context_.effects->stop(0);
+}
+
+void BankLink::attach() {
+    wire::Datagram message;
+    wire::Attach* attach = message.mutable_attach();
+    attach->set_ip(context_.state.ip != 0 ? context_.state.ip : context_.settings.own_ip);
+    attach->set_port1(context_.settings.port1);
+    attach->set_port2(context_.settings.port2);
+    attach->set_opener(opener_);
+    if (context_.state.phase == Phase::none) attach->set_wanted(context_.settings.wanted);
+    context_.send_to_bank(message);
+    attach_at_ = context_.now + (attached_ ? timing::kAttachRefresh
+                                           : attach_retry_.next(context_.random));
+    if (context_.state.in_cohort() && channels_.someone_is_silent()) {
+        wire::Datagram roster;
+        roster.mutable_roster_request()->set_cohort(context_.state.cohort.value());
+        context_.send_to_bank(roster);
+    }
+}
+
+void BankLink::on_attach_reply(const wire::AttachReply& reply) {
+    heard_ = true;
+    attached_ = true;
+    attach_at_ = context_.now + timing::kAttachRefresh;
+    State& state = context_.state;
+    if (state.phase != Phase::open) return;
+    if (!reply.known()) {
+        context_.notice(Severity::error,
+                        "the bank does not know this account, or another process holds it");
+        return;
+    }
+    const bool rolling_back = state.operation && state.operation->kind == wire::OPERATION_ROLLBACK;
+    if (Epoch(reply.epoch()) > state.epoch && !rolling_back) {
+        context_.refuse_to_go_on("the bank has seen it in epoch " + std::to_string(reply.epoch()) +
+                                 ", its own storage says " + std::to_string(state.epoch.value()));
+        return;
+    }
+    const Money total = Money::from_cents(reply.adjustments());
+    if (total == state.totals.adjustments || state.is_suspended()) return;
+    const auto by = checked_subtract(total, state.totals.adjustments);
+    const auto balance = by ? checked_add(state.totals.balance, *by) : std::nullopt;
+    if (!balance || balance->is_negative()) {
+        context_.notice(Severity::warning,
+                        "the operator's correction waits until the balance covers it");
+        return;
+    }
+    State::Record record;
+    record.mutable_adjusted()->set_total(total.cents());
+    context_.commit(record);
+    context_.notice(Severity::info, "the operator corrected the balance by " + to_string(*by) +
+                                        ", balance " + to_string(*balance));
+}
+
+void BankLink::on_report_request(const wire::ReportRequest& request) {
+    wire::Datagram message;
+    wire::Report* report = message.mutable_report();
+    report->set_nonce(request.nonce());
+    to_wire(context_.state.totals, report->mutable_totals());
+    for (const auto& [peer_name, peer] : context_.state.peers) {
+        if (peer.channel != Channel()) to_wire(peer_name, peer.channel, report->add_channels());
+        const Money lost = channels_.view(peer).lost_sum;
+        if (lost.is_zero()) continue;
+        wire::Reason* reason = report->add_lost();
+        reason->set_peer(peer_name);
+        reason->set_transfers(static_cast<uint64_t>(lost.cents()));
+    }
+    context_.send_to_bank(message);
+}
+
+void BankLink::on_roster(const wire::Roster& roster) {
+    if (CohortId(roster.cohort()) != context_.state.cohort) return;
+    for (const wire::Member& member : roster.members()) {
+        Peer* peer = context_.state.find_peer(member.name());
+        if (peer == nullptr) continue;
+        peer->ip = member.ip();
+        peer->port2 = static_cast<uint16_t>(member.port2());
+    }
+}
+
+bool BankLink::on_account_offer(const wire::AccountOffer& offer) {
+    if (context_.state.phase != Phase::none || busy() || !is_valid_name(offer.name())) return false;
+    const auto claimed = context_.effects->claim_store(offer.name());
+    if (!claimed) {
+        context_.notice(Severity::error, "the bank has an account " + offer.name() +
+                                             " for this process, but: " + claimed.error().message);
+        return false;
+    }
+    State::Record record;
+    auto* opening = record.mutable_opening();
+    opening->set_name(offer.name());
+    opening->set_opener(opener_);
+    opening->set_ip(context_.settings.own_ip);
+    opening->set_port1(context_.settings.port1);
+    opening->set_port2(context_.settings.port2);
+    context_.commit(record);
+    start_account(1);
+    opened(offer.totals());
+    context_.notice(Severity::info, "has taken over account " + offer.name() + ", balance " +
+                                        to_string(context_.state.totals.balance));
+    return true;
+}
+
+// --- time -----------------------------------------------------------------------------------------
+
+void BankLink::introduced() {
+    attach_at_ = std::min(attach_at_, context_.now);
+    if (request_) request_->at = std::min(request_->at, context_.now);
+}
+
+void BankLink::on_timer() {
+    const Phase phase = context_.state.phase;
+    if (context_.now >= attach_at_ && phase != Phase::exited) {
+        if (phase == Phase::opening) {
+            attach_at_ = context_.now + timing::kAttachRefresh;
+        } else {
+            attach();
+        }
+    }
+    if (!request_) return;
+    Request& request = *request_;
+    if (context_.now >= request.deadline) {
+        if (request.stage == Stage::probing) {
+            answer(failure("bank-unreachable", "the bank at " + to_string(context_.settings.bank) +
+                                                   " does not answer; nothing was changed"));
+            return;
+        }
+        // It may be done or not: it goes on being asked, and what comes of it is told as a notice.
+        const CommandId command = request.command;
+        request.command = CommandId();
+        request.deadline = TimePoint::max();
+        if (command.value() != 0) {
+            Answer result = unknown("the bank has not answered in time");
+            answered_(command,
+                      result.line("it is asked again until it does; `status` shows the outcome"));
+        }
+    }
+    if (context_.now >= request.at) send_request();
+}
+
+std::optional<TimePoint> BankLink::next_wake() const {
+    if (context_.state.phase == Phase::exited) return std::nullopt;
+    TimePoint wake = attach_at_;
+    if (request_) wake = std::min({wake, request_->at, request_->deadline});
+    return wake;
+}
+
+}  // namespace p2pbank::customer

@@ -1,0 +1,453 @@
+// The commands that change something: when each may start, and how it is answered. Part of Customer.
+#include <algorithm>
+
+#include "common/base/check.h"
+#include "common/base/names.h"
+#include "customer/customer.h"
+#include "customer/timing.h"
+
+namespace p2pbank {
+
+using namespace customer;
+
+namespace {
+
+Answer usage(const std::string& how) { return failure("usage", "write: " + how); }
+
+Answer transfer_answer(Outcome outcome, const std::string& verb, Money amount,
+                       const std::string& peer, Label label, Money balance) {
+    Answer result;
+    result.outcome = outcome;
+    result.text = verb + " " + to_string(amount) + " to " + peer + " label " +
+                  std::to_string(label.value()) + " balance " + to_string(balance);
+    result.fact("amount", amount).fact("to", peer).fact("label", label.value());
+    result.fact("balance", balance);
+    return result;
+}
+
+}  // namespace
+
+void Customer::on_command(TimePoint now, CommandId id, std::string_view line, Effects& effects) {
+    at(now, effects);
+    if (effects.tracing()) effects.trace({"command", {{"text", std::string(line)}}});
+    if (waiting_.empty()) {
+        if (try_start(id, line)) return;
+        front_since_ = now;
+    }
+    waiting_.push_back({id, std::string(line)});
+}
+
+// Starts what waits, in order, as far as it may start now.
+void Customer::pump() {
+    while (!waiting_.empty()) {
+        const Waiting front = std::move(waiting_.front());
+        waiting_.pop_front();  // first: what is started may come back here
+        if (!try_start(front.id, front.line)) {
+            const bool for_an_answer = own_ || bank_link_.awaited() || !transfers_.empty();
+            if (for_an_answer || context_.now < front_since_ + timing::kCommandDeadline) {
+                waiting_.push_front(front);
+                return;
+            }
+            answer(front.id,
+                   failure("busy", operations_.describe().empty()
+                                       ? "not possible now; try again"
+                                       : "in the middle of a " + operations_.describe() +
+                                             "; nothing was changed, try again"));
+        }
+        front_since_ = context_.now;
+    }
+}
+
+// These begin when everything before them has its answer, and what follows waits for theirs.
+bool Customer::is_barrier(std::string_view verb) const {
+    return verb == "checkpoint" || verb == "rollback" || verb == "open" || verb == "exit" ||
+           verb == "new-cohort" || verb == "delete-cohort";
+}
+
+// False if the command has to wait. Otherwise it has its answer or is under way.
+bool Customer::try_start(CommandId id, std::string_view line) {
+    if (own_ || bank_link_.awaited()) return false;
+    const Words words = split_words(line);
+    if (words.empty()) {
+        answer(id, failure("usage", "an empty line is no command; `help` lists the commands"));
+        return true;
+    }
+    const std::string_view verb = words[0];
+    if (is_barrier(verb)) {
+        if (!transfers_.empty()) return false;
+        if (bank_link_.busy() && verb != "checkpoint" && verb != "rollback") {
+            answer(id, failure("busy", "what became of an earlier command at the bank is not known "
+                                       "yet; nothing was changed, try again"));
+            return true;
+        }
+    }
+    const auto alone = [&](const char* how) {
+        if (words.size() == 1) return true;
+        answer(id, usage(how));
+        return false;
+    };
+    if (verb == "transfer" || verb == "lost-transfer") {
+        return start_transfer(id, words, verb == "lost-transfer");
+    }
+    if (verb == "deposit" || verb == "withdrawal") {
+        return start_cash(id, words, verb == "deposit");
+    }
+    if (verb == "balance") {
+        if (alone("balance")) answer(id, balance());
+    } else if (verb == "status") {
+        if (alone("status")) answer(id, status());
+    } else if (verb == "peers") {
+        if (alone("peers")) answer(id, peers());
+    } else if (verb == "history") {
+        if (alone("history")) answer(id, history());
+    } else if (verb == "help") {
+        answer(id, help(words));
+    } else if (verb == "checkpoint") {
+        if (alone("checkpoint")) start_operation(id, wire::OPERATION_CHECKPOINT);
+    } else if (verb == "rollback") {
+        if (alone("rollback")) start_operation(id, wire::OPERATION_ROLLBACK);
+    } else if (verb == "open") {
+        start_open(id, words);
+    } else if (verb == "exit") {
+        start_exit(id, words);
+    } else if (verb == "new-cohort") {
+        start_new_cohort(id, words);
+    } else if (verb == "delete-cohort") {
+        start_delete_cohort(id, words);
+    } else {
+        answer(id, failure("unknown-command",
+                           quote(verb) + " is not a command; `help` lists the commands"));
+    }
+    return true;
+}
+
+// --- the account ----------------------------------------------------------------------------------
+
+bool Customer::check_account(CommandId id) {
+    switch (context_.state.phase) {
+        case Phase::open: return true;
+        case Phase::none:
+            answer(id, failure("no-account", "there is no account yet; `open <name> <balance>`"));
+            return false;
+        case Phase::opening:
+            answer(id, failure("no-account", "the account is still being opened"));
+            return false;
+        case Phase::exiting:
+        case Phase::exited: answer(id, failure("exited", "the account is closed")); return false;
+    }
+    return false;
+}
+
+bool Customer::check_own_name(CommandId id, std::string_view name) {
+    const auto checked = check_name(name);
+    if (!checked) {
+        answer(id, failure(checked.error()));
+        return false;
+    }
+    if (!check_account(id)) return false;
+    if (name == context_.state.name) return true;
+    answer(id, failure("not-allowed", "this is the account of " + context_.state.name +
+                                          ": it cannot act for " + quote(name)));
+    return false;
+}
+
+void Customer::start_open(CommandId id, const Words& words) {
+    if (words.size() != 3 && words.size() != 6) {
+        answer(id, usage("open <name> <balance> [<ip_address> <port1> <port2>]"));
+        return;
+    }
+    const auto name = check_name(words[1]);
+    if (!name) return answer(id, failure(name.error()));
+    const auto opening = parse_amount(words[2], Zero::allowed);
+    if (!opening) return answer(id, failure(opening.error()));
+    Address address{context_.settings.own_ip, context_.settings.port1};
+    if (words.size() == 6) {
+        const auto ip = parse_ip(words[3]);
+        if (!ip) return answer(id, failure(ip.error()));
+        const auto port1 = parse_port(words[4]);
+        if (!port1) return answer(id, failure(port1.error()));
+        const auto port2 = parse_port(words[5]);
+        if (!port2) return answer(id, failure(port2.error()));
+        if (port1.value() != context_.settings.port1 || port2.value() != context_.settings.port2) {
+            return answer(id, failure("ports-differ",
+                                      "this program listens on ports " +
+                                          std::to_string(context_.settings.port1) + " and " +
+                                          std::to_string(context_.settings.port2) +
+                                          "; leave them out, or start it with these"));
+        }
+        address.ip = ip.value();
+    }
+    if (context_.state.phase != Phase::none) {
+        return answer(id, failure("has-account", "this program has account " + context_.state.name +
+                                                     "; start another one for a second account"));
+    }
+    bank_link_.open(id, std::string(words[1]), opening.value(), address, context_.settings.port2);
+}
+
+void Customer::start_exit(CommandId id, const Words& words) {
+    if (words.size() > 2) return answer(id, usage("exit [<name>]"));
+    if (words.size() == 2 && !check_own_name(id, words[1])) return;
+    if (!check_account(id)) return;
+    if (context_.state.in_cohort()) {
+        return answer(id, failure("in-cohort", "the account is in " + context_.state.cohort_name +
+                                                   "; delete-cohort comes first"));
+    }
+    if (operations_.busy() || context_.state.is_suspended()) {
+        return answer(id, failure("busy", "in the middle of a " + operations_.describe() +
+                                              "; nothing was changed, try again"));
+    }
+    bank_link_.exit(id, 0);
+}
+
+// The operator's order is obeyed as soon as nothing is under way, or not at all.
+void Customer::obey_exit_order() {
+    if (exit_order_ == 0 || bank_link_.busy() || own_ || operations_.busy() ||
+        context_.state.in_cohort() || context_.state.is_suspended()) {
+        return;
+    }
+    if (context_.now < exit_order_until_) bank_link_.exit(CommandId(), exit_order_);
+    exit_order_ = 0;
+}
+
+void Customer::start_new_cohort(CommandId id, const Words& words) {
+    if (words.size() != 3) return answer(id, usage("new-cohort <name> <number_of_customers>"));
+    if (!check_own_name(id, words[1])) return;
+    const auto count = parse_count(words[2]);
+    if (!count) return answer(id, failure(count.error()));
+    if (context_.state.in_cohort()) {
+        return answer(id, failure("in-cohort",
+                                  "the account is in " + context_.state.cohort_name + " already"));
+    }
+    bank_link_.new_cohort(id, count.value());
+}
+
+void Customer::start_delete_cohort(CommandId id, const Words& words) {
+    const bool force = words.size() == 3 && words[2] == "--force";
+    if (words.size() != 2 && !force) return answer(id, usage("delete-cohort <name> [--force]"));
+    if (!check_own_name(id, words[1])) return;
+    if (!context_.state.in_cohort()) {
+        return answer(id, failure("not-in-cohort", "the account is in no cohort"));
+    }
+    bank_link_.delete_cohort(id, force);
+}
+
+// --- money ----------------------------------------------------------------------------------------
+
+bool Customer::start_cash(CommandId id, const Words& words, bool deposit) {
+    const std::string verb = deposit ? "deposit" : "withdrawal";
+    if (words.size() != 2) {
+        answer(id, usage(verb + " <amount>"));
+        return true;
+    }
+    const auto amount = parse_amount(words[1], Zero::refused);
+    if (!amount) {
+        answer(id, failure(amount.error()));
+        return true;
+    }
+    State& state = context_.state;
+    if (state.phase == Phase::open && state.is_suspended()) return false;
+    if (!check_account(id)) return true;
+    if (!deposit && state.totals.balance < amount.value()) {
+        const Money short_of = must_subtract(amount.value(), state.totals.balance);
+        answer(id, failure("overdraft", "the balance is " + to_string(state.totals.balance) + ", " +
+                                            to_string(short_of) + " short; nothing was changed"));
+        return true;
+    }
+    const Money& sum = deposit ? state.totals.deposits : state.totals.withdrawals;
+    if (!checked_add(sum, amount.value()) ||
+        (deposit && !checked_add(state.totals.balance, amount.value()))) {
+        answer(id, failure("limit", "the account cannot hold so much; nothing was changed"));
+        return true;
+    }
+    State::Record record;
+    record.mutable_cash()->set_amount(deposit ? amount.value().cents() : -amount.value().cents());
+    context_.commit(record);
+    Answer result = success(verb + " " + to_string(amount.value()) + " balance " +
+                            to_string(state.totals.balance));
+    result.fact("amount", amount.value()).fact("balance", state.totals.balance);
+    answer(id, std::move(result));
+    return true;
+}
+
+bool Customer::start_transfer(CommandId id, const Words& words, bool lost) {
+    const std::string verb = lost ? "lost-transfer" : "transfer";
+    const auto refuse = [&](Answer why) {
+        answer(id, std::move(why));
+        return true;
+    };
+    if (words.size() != 3) return refuse(usage(verb + " <amount> <receiver_name>"));
+    const auto amount = parse_amount(words[1], Zero::refused);
+    if (!amount) return refuse(failure(amount.error()));
+    const auto name = check_name(words[2]);
+    if (!name) return refuse(failure(name.error()));
+    State& state = context_.state;
+    if (!check_account(id)) return true;
+    if (words[2] == state.name) {
+        return refuse(failure("self-transfer", "a transfer goes to another customer"));
+    }
+    // A join or the end of the cohort may be under way: who is a peer is known afterwards.
+    if (operations_.busy() || state.is_suspended()) return false;
+    if (!state.in_cohort()) {
+        return refuse(failure("not-in-cohort", "the account is in no cohort; transfers go to "
+                                               "members of the same cohort"));
+    }
+    Peer* peer = state.find_peer(words[2]);
+    if (peer == nullptr) {
+        return refuse(failure("not-in-your-cohort", quote(words[2]) + " is not a member of " +
+                                                        state.cohort_name +
+                                                        "; `peers` lists them"));
+    }
+    if (state.totals.balance < amount.value()) {
+        const Money short_of = must_subtract(amount.value(), state.totals.balance);
+        return refuse(failure("overdraft", "the balance is " + to_string(state.totals.balance) +
+                                               ", " + to_string(short_of) +
+                                               " short; nothing was changed"));
+    }
+    if (peer->sent_log.size() >= limits::kMaxSentLog ||
+        !checked_add(peer->channel.sent_sum, amount.value())) {
+        return refuse(failure("limit", "too much has been sent to " + peer->name +
+                                           " since its last checkpoint; take a checkpoint first"));
+    }
+    SentEntry& entry = channels_.transfer(*peer, amount.value(), lost);
+    if (lost) {
+        return refuse(transfer_answer(Outcome::success, verb, amount.value(), peer->name,
+                                      entry.label, state.totals.balance));
+    }
+    entry.command = id;
+    const TimePoint deadline = context_.now + timing::kTransferDeadline;
+    transfers_.emplace_hint(transfers_.end(), id,
+                            OpenTransfer{peer->name, entry.label, amount.value(),
+                                         state.totals.balance, deadline});
+    transfer_deadlines_.emplace_back(deadline, id);
+    return true;
+}
+
+void Customer::transfer_acknowledged(const Peer&, SentEntry& entry) {
+    if (entry.command.value() == 0) return;
+    const auto found = transfers_.find(entry.command);
+    entry.command = CommandId();
+    if (found == transfers_.end()) return;
+    const OpenTransfer open = std::move(found->second);
+    const CommandId id = found->first;
+    transfers_.erase(found);
+    answer(id, transfer_answer(Outcome::success, "transfer", open.amount, open.peer, open.label,
+                               open.balance));
+    while (!transfer_deadlines_.empty() &&
+           !transfers_.contains(transfer_deadlines_.front().second)) {
+        transfer_deadlines_.pop_front();
+    }
+    if (transfers_.empty() && !waiting_.empty()) pump();
+}
+
+void Customer::expire_transfers() {
+    while (!transfer_deadlines_.empty() && transfer_deadlines_.front().first <= context_.now) {
+        const auto found = transfers_.find(transfer_deadlines_.front().second);
+        transfer_deadlines_.pop_front();
+        if (found == transfers_.end()) continue;
+        const OpenTransfer& open = found->second;
+        Answer result = transfer_answer(Outcome::unknown, "transfer", open.amount, open.peer,
+                                        open.label, open.balance);
+        result.line(open.peer + " has not acknowledged it yet; it is in transit and sent again");
+        answer(found->first, std::move(result));
+        transfers_.erase(found);
+    }
+}
+
+// --- checkpoint and rollback ----------------------------------------------------------------------
+
+void Customer::start_operation(CommandId id, wire::OperationKind kind) {
+    if (!check_account(id)) return;
+    own_.emplace();
+    own_->command = id;
+    own_->kind = kind;
+    own_->deadline = context_.now + timing::kCommandDeadline;
+    own_->pause = Backoff(timing::kBusyFirst, timing::kBusyMost);
+    try_operation();
+}
+
+void Customer::try_operation() {
+    OwnOperation& own = *own_;
+    if (context_.now >= own.deadline || own.tries >= limits::kMaxOperationTries) {
+        Answer last = own.tries == 0 ? failure("busy", "in the middle of a " +
+                                                           operations_.describe() +
+                                                           "; nothing was changed, try again")
+                                     : std::move(own.last);
+        const CommandId command = own.command;
+        own_.reset();
+        answer(command, std::move(last));
+        pump();
+        return;
+    }
+    if (operations_.busy() || context_.state.is_suspended()) {
+        // released() comes back here; this is for the deadline.
+        own.again_at = std::min(own.deadline, context_.now + timing::kBusyMost);
+        return;
+    }
+    ++own.tries;
+    own.under_way = true;
+    operations_.begin(own.kind);
+}
+
+void Customer::operation_ended(const Operations::End& end) {
+    if (!own_) return;
+    OwnOperation& own = *own_;
+    own.under_way = false;
+    const std::string verb = own.kind == wire::OPERATION_ROLLBACK ? "rollback" : "checkpoint";
+    if (end.outcome == Outcome::failure) {
+        own.last = failure(end.code, end.text);
+        const TimePoint again = context_.now + own.pause.next(context_.random);
+        if (end.retry && again < own.deadline && own.tries < limits::kMaxOperationTries) {
+            own.again_at = again;
+            return;
+        }
+        Answer last = std::move(own.last);
+        const CommandId command = own.command;
+        own_.reset();
+        answer(command, std::move(last));
+        return;
+    }
+    Answer result = end.outcome == Outcome::success ? success(verb + " " + end.text)
+                                                    : unknown(verb + " has no decision yet");
+    if (end.outcome == Outcome::success) {
+        result.line("balance " + to_string(context_.state.totals.balance));
+        std::vector<std::vector<Answer::Fact>> rows;
+        for (const std::string& participant : end.participants) {
+            rows.push_back({{"name", participant, false}});
+        }
+        result.tables.emplace_back("participants", std::move(rows));
+        result.fact("balance", context_.state.totals.balance);
+    } else {
+        result.line("the bank was asked to commit and has not answered; it resolves itself");
+    }
+    const CommandId command = own.command;
+    own_.reset();
+    answer(command, std::move(result));
+}
+
+// No longer in an operation: transfers that it took back have failed, and what waited may go on.
+void Customer::released() {
+    for (auto at = transfers_.begin(); at != transfers_.end();) {
+        const OpenTransfer& open = at->second;
+        Peer* peer = context_.state.find_peer(open.peer);
+        if (peer != nullptr && open.label <= peer->channel.sent_last) {
+            ++at;
+            continue;
+        }
+        if (peer != nullptr) {
+            answer(at->first, failure("rolled-back",
+                                      "a rollback took the transfer of " + to_string(open.amount) +
+                                          " to " + open.peer + " back before it was acknowledged"));
+        } else {
+            Answer result = transfer_answer(Outcome::unknown, "transfer", open.amount, open.peer,
+                                            open.label, open.balance);
+            answer(at->first, result.line("the cohort ended first: what had not arrived was given "
+                                          "back, `balance` shows it"));
+        }
+        at = transfers_.erase(at);
+    }
+    obey_exit_order();
+    if (own_ && !own_->under_way && own_->tries == 0) own_->again_at = context_.now;
+    pump();
+}
+
+}  // namespace p2pbank

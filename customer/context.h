@@ -1,0 +1,53 @@
+// What the parts of a customer share while they handle one event: its state, its post office, the
+// time, and the way out. Owned by Customer; valid as long as it is.
+#pragma once
+
+#include <string>
+
+#include "common/base/random.h"
+#include "common/core/courier.h"
+#include "common/core/effects.h"
+#include "customer/state.h"
+
+namespace p2pbank {
+
+struct CustomerSettings {
+    Address bank;
+    uint32_t own_ip = 0;  // what `open <name> <balance>` registers
+    uint16_t port1 = 0;   // for the bank
+    uint16_t port2 = 0;   // for peers
+    StableMode stable = StableMode::journal;
+    std::string name;    // of the account whose journal is about to be replayed; empty if none
+    std::string wanted;  // an account to take over from the bank if it has one without a process
+    uint64_t seed = 0;
+};
+
+namespace customer {
+
+struct Context {
+    explicit Context(const CustomerSettings& s)
+        : settings(s), random(s.seed), courier(random.next()) {}
+
+    CustomerSettings settings;
+    Random random;
+    State state;
+    Courier courier;
+    TimePoint now{};
+    Effects* effects = nullptr;  // of the event being handled
+
+    // Applies the record, and persists it where the mode of stable storage asks for that.
+    void commit(const State::Record& record);
+
+    // False if the address is not proven yet: try again later.
+    bool send_to_bank(wire::Datagram& message);
+    bool send_to_peer(const Peer& peer, wire::Datagram& message);
+
+    void notice(Severity severity, std::string text) { effects->notice(severity, std::move(text)); }
+
+    // What this customer remembers is older than what others know: its disk lost what it had
+    // confirmed. Going on could spend the same money twice.
+    void refuse_to_go_on(const std::string& why);
+};
+
+}  // namespace customer
+}  // namespace p2pbank

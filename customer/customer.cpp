@@ -1,0 +1,190 @@
+#include "customer/customer.h"
+
+#include <algorithm>
+
+#include "common/base/check.h"
+#include "common/base/names.h"
+#include "customer/timing.h"
+
+namespace p2pbank {
+
+using namespace customer;
+
+Customer::Customer(CustomerSettings settings)
+    : context_(settings),
+      channels_(context_, [this](const Peer& peer, SentEntry& entry) {
+          transfer_acknowledged(peer, entry);
+      }),
+      operations_(
+          context_, channels_, [this](const Operations::End& end) { operation_ended(end); },
+          [this] { released(); }),
+      bank_link_(context_, channels_, [this](CommandId id, Answer result) {
+          answer(id, std::move(result));
+          pump();
+      }) {}
+
+Result<void> Customer::replay(std::string_view bytes) {
+    State::Record record;
+    if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+        return Error{"bad-record", "bytes that are no record of a customer"};
+    }
+    return context_.state.apply(record);
+}
+
+void Customer::start(TimePoint now, Effects& effects) {
+    at(now, effects);
+    State& state = context_.state;
+    if (state.phase == Phase::none) {
+        context_.courier.identify("", context_.random.next());
+    } else {
+        // What was not journalled is gone: back to the permanent checkpoint, in a new epoch.
+        const bool restored = state.mode == StableMode::checkpoint && state.boots > 0 &&
+                              state.phase != Phase::opening;
+        State::Record record;
+        auto* started = record.mutable_started();
+        started->set_boots(state.boots + 1);
+        started->set_mode(context_.settings.stable == StableMode::checkpoint
+                              ? customer_records::STABLE_CHECKPOINT
+                              : customer_records::STABLE_JOURNAL);
+        started->set_epoch((restored ? state.epoch.next() : state.epoch).value());
+        started->set_restored(restored);
+        context_.commit(record);
+        context_.courier.identify(state.name, state.boots);
+        context_.notice(Severity::info, "resumed account " + state.name + ", balance " +
+                                            to_string(state.totals.balance));
+        if (restored) {
+            context_.notice(Severity::info,
+                            "stands at its last permanent checkpoint, in a new epoch");
+        }
+    }
+    channels_.rebuild(true);
+    operations_.resume();
+    bank_link_.resume();
+}
+
+void Customer::on_datagram(TimePoint now, Socket socket, Address from, std::string_view bytes,
+                           Effects& effects) {
+    at(now, effects);
+    switch (context_.courier.receive(now, socket, from, bytes, effects)) {
+        case Courier::Arrival::nothing: return;
+        case Courier::Arrival::introduced:
+            channels_.introduced(from);
+            operations_.introduced();
+            if (from == context_.settings.bank) bank_link_.introduced();
+            // What waited for the introduction goes now.
+            operations_.on_timer();
+            bank_link_.on_timer();
+            return;
+        case Courier::Arrival::message: dispatch(from, context_.courier.received()); return;
+    }
+}
+
+void Customer::dispatch(Address from, wire::Datagram& datagram) {
+    if (context_.state.phase == Phase::exited) return;
+    if (datagram.sender() == "bank") {
+        if (from == context_.settings.bank) from_bank(datagram);
+        return;
+    }
+    Peer* peer = context_.state.find_peer(datagram.sender());
+    if (peer == nullptr || CohortId(datagram.cohort()) != context_.state.cohort) return;
+    channels_.heard(*peer, from, datagram.instance());
+    from_peer(*peer, datagram);
+}
+
+void Customer::from_bank(wire::Datagram& datagram) {
+    if (datagram.has_probe()) bank_link_.on_probe(datagram.probe());
+    if (datagram.has_reply()) bank_link_.on_reply(datagram.reply());
+    if (datagram.has_exit_done()) bank_link_.on_exit_done(datagram.exit_done());
+    if (datagram.has_account_offer()) bank_link_.on_account_offer(datagram.account_offer());
+    if (!context_.state.has_account()) return;
+    if (datagram.has_attach_reply()) bank_link_.on_attach_reply(datagram.attach_reply());
+    if (datagram.has_report_request()) bank_link_.on_report_request(datagram.report_request());
+    if (datagram.has_roster()) bank_link_.on_roster(datagram.roster());
+    if (datagram.has_settle_ack()) operations_.on_settle_ack(datagram.settle_ack());
+    if (datagram.has_operation_begun()) operations_.on_operation_begun(datagram.operation_begun());
+    if (datagram.has_decision()) operations_.on_decision(datagram.decision());
+    if (datagram.has_join_request()) operations_.on_join_request(datagram.join_request());
+    if (datagram.has_freeze_request()) operations_.on_freeze_request(datagram.freeze_request());
+    if (datagram.has_cohort_started()) operations_.on_cohort_started(datagram.cohort_started());
+    if (datagram.has_cohort_ended()) operations_.on_cohort_ended(datagram.cohort_ended());
+    if (datagram.has_exit_order()) {
+        exit_order_ = datagram.exit_order().nonce();
+        exit_order_until_ = context_.now + timing::kBankDeadline;
+        obey_exit_order();
+    }
+}
+
+void Customer::from_peer(Peer& peer, wire::Datagram& datagram) {
+    // While a rollback is undecided, peers may know its epoch before this customer takes it.
+    const auto& operation = context_.state.operation;
+    const bool rolling_back = operation && operation->kind == wire::OPERATION_ROLLBACK;
+    if (Epoch(datagram.receiver_epoch()) > context_.state.epoch && !rolling_back) {
+        context_.refuse_to_go_on(peer.name + " knows it in epoch " +
+                                 std::to_string(datagram.receiver_epoch()) +
+                                 ", its own storage says " +
+                                 std::to_string(context_.state.epoch.value()));
+        return;
+    }
+    if (datagram.has_transfers()) channels_.on_transfers(peer, datagram);
+    if (datagram.has_ack()) channels_.on_ack(peer, datagram);
+    if (datagram.has_epoch_notice()) channels_.on_epoch_notice(peer, datagram);
+    if (datagram.has_epoch_confirm()) channels_.on_epoch_confirm(peer, datagram);
+    if (datagram.has_checkpoint_request()) operations_.on_checkpoint_request(peer, datagram);
+    if (datagram.has_rollback_request()) operations_.on_rollback_request(peer, datagram);
+    if (datagram.has_vote()) operations_.on_vote(peer, datagram);
+    if (datagram.has_outcome()) operations_.on_outcome(peer, datagram);
+    if (datagram.has_outcome_ack()) operations_.on_outcome_ack(peer, datagram);
+}
+
+void Customer::on_timer(TimePoint now, Effects& effects) {
+    at(now, effects);
+    channels_.on_timer();
+    operations_.on_timer();
+    bank_link_.on_timer();
+    expire_transfers();
+    if (own_ && !own_->under_way && now >= own_->again_at) try_operation();
+    pump();
+}
+
+void Customer::end_of_turn(TimePoint now, Effects& effects) {
+    at(now, effects);
+    channels_.end_of_turn();
+    context_.courier.end_of_turn(effects);
+}
+
+std::optional<TimePoint> Customer::next_wake() const {
+    std::optional<TimePoint> wake;
+    const auto consider = [&](std::optional<TimePoint> other) {
+        if (other) wake = wake ? std::min(*wake, *other) : *other;
+    };
+    consider(channels_.next_wake());
+    consider(operations_.next_wake());
+    consider(bank_link_.next_wake());
+    if (!transfer_deadlines_.empty()) consider(transfer_deadlines_.front().first);
+    if (!waiting_.empty()) consider(front_since_ + timing::kCommandDeadline);
+    if (own_ && !own_->under_way) consider(own_->again_at);
+    return wake;
+}
+
+bool Customer::wants_commands() const {
+    return waiting_.size() + transfers_.size() < limits::kMaxCommandsInProgress;
+}
+
+void Customer::snapshot(const std::function<void(std::string)>& take) const {
+    if (context_.state.phase == Phase::none) return;
+    State::Record record;
+    context_.state.snapshot(record);
+    take(record.SerializeAsString());
+}
+
+void Customer::answer(CommandId id, Answer result) {
+    if (context_.effects->tracing()) {
+        const char* word = result.outcome == Outcome::success   ? "SUCCESS "
+                           : result.outcome == Outcome::failure ? "FAILURE "
+                                                                : "UNKNOWN ";
+        context_.effects->trace({"answer", {{"text", word + result.text}}});
+    }
+    context_.effects->answer(id, std::move(result));
+}
+
+}  // namespace p2pbank

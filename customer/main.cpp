@@ -1,0 +1,211 @@
+// The customer's program: flags, what is missing of them, the account's journal if there is one;
+// then the driver takes over.
+#include <optional>
+#include <string>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "common/base/names.h"
+#include "common/runtime/driver.h"
+#include "common/runtime/process.h"
+#include "common/runtime/prompts.h"
+#include "customer/customer.h"
+
+namespace p2pbank {
+namespace {
+
+struct Arguments {
+    std::optional<std::string> bank;
+    std::optional<std::string> port1;
+    std::optional<std::string> port2;
+    std::optional<std::string> name;
+    std::optional<std::string> ip;
+    std::string stable = "journal";
+    std::string log_level = "info";
+    DriverOptions driver;
+};
+
+// What flags and prompts have given so far.
+struct Choices {
+    std::optional<uint32_t> bank_ip;
+    std::optional<uint16_t> bank_port;
+    std::optional<uint16_t> port1;
+    std::optional<uint16_t> port2;
+    std::optional<uint32_t> own_ip;
+};
+
+Result<void> check_different(uint16_t port1, uint16_t port2) {
+    if (port1 == 0 || port1 != port2) return {};
+    return Error{"ports-differ", "the port for the bank and the port for peers must differ"};
+}
+
+template <class Value, class Parse>
+Result<void> take_flag(const char* flag, const std::optional<std::string>& text, Parse parse,
+                       std::optional<Value>& out) {
+    if (!text) return {};
+    const auto value = parse(*text);
+    if (!value) return Error{value.error().code, flag + (": " + value.error().message)};
+    out = value.value();
+    return {};
+}
+
+Result<Choices> take_flags(const Arguments& arguments) {
+    Choices choices;
+    if (arguments.bank && arguments.bank->find(':') != std::string::npos) {
+        std::optional<Address> bank;
+        const auto taken = take_flag("--bank", arguments.bank, parse_address_or_localhost, bank);
+        if (!taken) return taken.error();
+        choices.bank_ip = bank->ip;
+        choices.bank_port = bank->port;
+    } else {
+        const auto taken =
+            take_flag("--bank", arguments.bank, parse_ip_or_localhost, choices.bank_ip);
+        if (!taken) return taken.error();
+    }
+    for (const Result<void>& taken :
+         {take_flag("--port1", arguments.port1, parse_own_port, choices.port1),
+          take_flag("--port2", arguments.port2, parse_own_port, choices.port2),
+          take_flag("--ip", arguments.ip, parse_ip_or_localhost, choices.own_ip),
+          arguments.name ? check_name(*arguments.name) : Result<void>(),
+          choices.port1 && choices.port2 ? check_different(*choices.port1, *choices.port2)
+                                         : Result<void>()}) {
+        if (!taken) return taken.error();
+    }
+    return choices;
+}
+
+// Asks for what is missing. False at the end of the input.
+bool ask_for_missing(Choices& choices, LineReader& input) {
+    Prompts prompts(input);
+    const auto need = [&](auto& choice, std::string_view prompt, auto parse) {
+        if (!choice) choice = prompts.ask(prompt, parse);
+        return choice.has_value();
+    };
+    const auto parse_port2 = [&](std::string_view text) {
+        const Result<uint16_t> port = parse_own_port(text);
+        if (!port) return port;
+        const Result<void> different = check_different(*choices.port1, port.value());
+        return different ? port : Result<uint16_t>(different.error());
+    };
+    const auto parse_port1 = [&](std::string_view text) {
+        const Result<uint16_t> port = parse_own_port(text);
+        if (!port || !choices.port2) return port;
+        const Result<void> different = check_different(port.value(), *choices.port2);
+        return different ? port : Result<uint16_t>(different.error());
+    };
+    return need(choices.bank_ip, "Bank address: ", parse_ip_or_localhost) &&
+           need(choices.bank_port, "Bank port (8500-8999): ", parse_bank_port) &&
+           need(choices.port1, "Port for the bank: ", parse_port1) &&
+           need(choices.port2, "Port for peers: ", parse_port2);
+}
+
+int refuse(Log& log, const std::string& message) {
+    log.notice(Severity::error, message);
+    return kExitUsage;
+}
+
+// Makes the customer, from its journal if the account has one. The error says why not.
+Result<std::unique_ptr<Store>> resume(const std::string& state, const std::string& name,
+                                      CustomerSettings settings, std::optional<Customer>& customer,
+                                      Log& log) {
+    customer.emplace(settings);
+    if (name.empty()) return std::unique_ptr<Store>();
+    if (!Store::exists(state, name)) {
+        log.notice(Severity::info, "there is no account " + name + " under " + state +
+                                       " yet: open it with  open " + name + " <balance>");
+        return std::unique_ptr<Store>();
+    }
+    settings.name = name;
+    customer.emplace(settings);
+    const std::string folder = state + "/" + name;
+    auto store = Store::open({.folder = folder},
+                             [&](std::string_view record) { return customer->replay(record); });
+    if (!store && store.error().code == "in-use") {
+        return Error{"state-in-use",
+                     "account " + name + " is running already: another program has " + folder};
+    }
+    if (!store) return Error{store.error().code, folder + ": " + store.error().message};
+    if (store.value()->records_replayed() > 0) {
+        log.announce("resumed account " + name);
+        return store;
+    }
+    // The program was ended before the account was opened.
+    Store::remove(std::move(store).value());
+    settings.name.clear();
+    customer.emplace(settings);
+    return std::unique_ptr<Store>();
+}
+
+int run(Arguments arguments) {
+    Log log("customer", arguments.log_level);
+    LineReader input(STDIN_FILENO);
+    Result<Choices> flags = take_flags(arguments);
+    if (!flags) return refuse(log, flags.error().message);
+    Choices choices = flags.value();
+    if (!ask_for_missing(choices, input)) return kExitUsage;
+    const Address bank{*choices.bank_ip, *choices.bank_port};
+    const Result<uint32_t> own_ip =
+        choices.own_ip ? Result<uint32_t>(*choices.own_ip) : own_ip_towards(bank);
+    if (!own_ip) return refuse(log, own_ip.error().message);
+
+    const std::string name = arguments.name.value_or("");
+    const std::string state = arguments.driver.state_folder;
+    arguments.driver.name = name.empty() ? "customer@" + std::to_string(*choices.port1) : name;
+    Driver driver(std::move(arguments.driver), input, log);
+    const Result<uint16_t> port1 = driver.bind(*choices.port1);
+    if (!port1) return refuse(log, port1.error().message);
+    const Result<uint16_t> port2 = driver.bind(*choices.port2);
+    if (!port2) return refuse(log, port2.error().message);
+
+    CustomerSettings settings;
+    settings.bank = bank;
+    settings.own_ip = own_ip.value();
+    settings.port1 = port1.value();
+    settings.port2 = port2.value();
+    settings.stable =
+        arguments.stable == "checkpoint" ? StableMode::checkpoint : StableMode::journal;
+    settings.seed = random_seed();
+    std::optional<Customer> customer;
+    auto store = resume(state, name, settings, customer, log);
+    if (!store) return refuse(log, store.error().message);
+    return driver.run(
+        *customer, std::move(store).value(),
+        "ready on ports " + std::to_string(port1.value()) + " " + std::to_string(port2.value()));
+}
+
+}  // namespace
+}  // namespace p2pbank
+
+int main(int argc, char** argv) {
+    using namespace p2pbank;
+    prepare_process();
+    Arguments arguments;
+    arguments.driver.prompt = "customer> ";
+    arguments.driver.state_folder = "state";
+    CLI::App app(
+        "A customer of the bank. What is missing is asked for. Type help for its commands.");
+    app.add_option("--bank", arguments.bank, "The bank's address, as in 127.0.0.1:8500");
+    app.add_option("--port1", arguments.port1,
+                   "Own UDP port for the bank; 0: the system gives one");
+    app.add_option("--port2", arguments.port2, "Own UDP port for peers; 0: the system gives one");
+    app.add_option("--name", arguments.name, "Resume this account if its state is there");
+    app.add_option("--state", arguments.driver.state_folder, "Folder of the accounts' states")
+        ->capture_default_str();
+    app.add_option("--stable", arguments.stable, "What is durable: every step, or checkpoints only")
+        ->check(CLI::IsMember({"journal", "checkpoint"}))
+        ->capture_default_str();
+    app.add_option("--ip", arguments.ip, "Own address, where it is not the one towards the bank");
+    app.add_flag("--json", arguments.driver.json, "Answers as one JSON object a line");
+    app.add_option("--trace", arguments.driver.trace_file, "Append what happens to this file");
+    app.add_flag("--serve", arguments.driver.serve, "Keep running at the end of standard input");
+    app.add_option("--log-level", arguments.log_level, "What standard error shows")
+        ->check(CLI::IsMember(Log::levels()))
+        ->capture_default_str();
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : kExitUsage;
+    }
+    return run(std::move(arguments));
+}

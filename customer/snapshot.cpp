@@ -1,0 +1,183 @@
+// The whole state as one record, and back. Part of customer::State.
+#include "common/base/check.h"
+#include "common/wire/convert.h"
+#include "customer/state.h"
+
+namespace p2pbank::customer {
+
+using p2pbank::from_wire;
+using p2pbank::to_wire;
+namespace records = customer_records;
+
+namespace {
+
+Error bad(const char* what) {
+    return Error{"bad-record", std::string("a snapshot is not readable: ") + what};
+}
+
+void write_checkpoint(const Checkpoint& checkpoint, records::Checkpoint* out) {
+    to_wire(checkpoint.totals, out->mutable_totals());
+    for (const auto& [peer, channel] : checkpoint.channels) {
+        to_wire(peer, channel, out->add_channels());
+    }
+}
+
+bool read_checkpoint(const records::Checkpoint& in, Checkpoint& out) {
+    out.totals = from_wire(in.totals());
+    out.channels.clear();
+    for (const wire::Channel& channel : in.channels()) {
+        auto read = from_wire(channel);
+        if (!read) return false;
+        out.channels[channel.peer()] = std::move(*read);
+    }
+    return true;
+}
+
+void write_operation(const Operation& operation, records::Operation* out) {
+    to_wire(operation.id, out->mutable_id());
+    out->set_kind(operation.kind);
+    out->set_parent(operation.parent);
+    if (operation.kind != wire::OPERATION_ROLLBACK) {
+        write_checkpoint(operation.tentative, out->mutable_tentative());
+    }
+    out->set_next_epoch(operation.next_epoch.value());
+    for (const auto& [asker, next] : operation.askers) {
+        records::Asked* asked = out->add_askers();
+        asked->set_asker(asker);
+        asked->set_next_epoch(next.value());
+    }
+    out->set_cohort(operation.cohort.value());
+    out->set_cohort_name(operation.cohort_name);
+}
+
+bool read_operation(const records::Operation& in, Operation& out) {
+    out.id = from_wire(in.id());
+    out.kind = in.kind();
+    out.parent = in.parent();
+    out.next_epoch = Epoch(in.next_epoch());
+    for (const records::Asked& asked : in.askers()) {
+        out.askers[asked.asker()] = Epoch(asked.next_epoch());
+    }
+    out.cohort = CohortId(in.cohort());
+    out.cohort_name = in.cohort_name();
+    return read_checkpoint(in.tentative(), out.tentative);
+}
+
+}  // namespace
+
+void State::live(records::Live* out) const {
+    to_wire(totals, out->mutable_totals());
+    for (const auto& [peer_name, peer] : peers) {
+        records::Peer* peer_out = out->add_peers();
+        wire::Member* member = peer_out->mutable_member();
+        member->set_name(peer_name);
+        member->set_ip(peer.ip);
+        member->set_port2(peer.port2);
+        member->set_epoch(peer.known_epoch.value());
+        to_wire(peer_name, peer.channel, peer_out->mutable_channel());
+        for (const SentEntry& entry : peer.sent_log) {
+            records::LogEntry* logged = peer_out->add_sent_log();
+            logged->set_label(entry.label.value());
+            logged->set_amount(entry.amount.cents());
+            logged->set_lost(entry.lost);
+        }
+    }
+}
+
+Result<void> State::apply_live(const records::Live& in) {
+    totals = from_wire(in.totals());
+    for (const records::Peer& peer_in : in.peers()) {
+        auto channel = from_wire(peer_in.channel());
+        if (!channel) return bad("a channel");
+        Peer& peer = peers[peer_in.member().name()];
+        peer.name = peer_in.member().name();
+        peer.ip = peer_in.member().ip();
+        peer.port2 = static_cast<uint16_t>(peer_in.member().port2());
+        peer.known_epoch = std::max(peer.known_epoch, Epoch(peer_in.member().epoch()));
+        peer.channel = std::move(*channel);
+        peer.sent_log.clear();
+        for (const records::LogEntry& entry : peer_in.sent_log()) {
+            peer.sent_log.push_back({Label(entry.label()), Money::from_cents(entry.amount()),
+                                     entry.lost(), false, 0, {}, {}});
+        }
+    }
+    return {};
+}
+
+void State::snapshot(Record& record) const {
+    records::Snapshot* out = record.mutable_snapshot();
+    out->set_name(name);
+    out->set_phase(static_cast<uint32_t>(phase));
+    out->set_opener(opener);
+    out->set_ip(ip);
+    out->set_port1(port1);
+    out->set_port2(port2);
+    out->set_boots(boots);
+    out->set_mode(mode == StableMode::checkpoint ? records::STABLE_CHECKPOINT
+                                                 : records::STABLE_JOURNAL);
+    out->set_epoch(epoch.value());
+    out->set_counter(counter);
+    out->set_recovering(recovering);
+    out->set_restore_due(restore_due);
+    out->set_cohort(cohort.value());
+    out->set_cohort_name(cohort_name);
+    live(out->mutable_live());
+    write_checkpoint(permanent, out->mutable_permanent());
+    if (operation) write_operation(*operation, out->mutable_operation());
+    for (const HoldBack& hold : held_back) {
+        records::HeldBack* held = out->add_held_back();
+        to_wire(hold.operation, held->mutable_operation());
+        held->set_peer(hold.peer);
+        held->set_label(hold.label.value());
+        held->set_next_epoch(hold.next_epoch.value());
+    }
+    for (const auto& [initiator, id] : refused) to_wire(id, out->add_refused());
+    for (const HistoryEntry& entry : history) {
+        records::HistoryEntry* remembered = out->add_history();
+        remembered->set_kind(entry.kind);
+        remembered->set_peer(entry.peer);
+        remembered->set_label(entry.label.value());
+        remembered->set_amount(entry.amount.cents());
+        remembered->set_balance(entry.balance.cents());
+    }
+}
+
+Result<void> State::apply_snapshot(const records::Snapshot& in) {
+    *this = State();
+    name = in.name();
+    if (in.phase() > static_cast<uint32_t>(Phase::exited)) return bad("its phase");
+    phase = static_cast<Phase>(in.phase());
+    opener = in.opener();
+    ip = in.ip();
+    port1 = static_cast<uint16_t>(in.port1());
+    port2 = static_cast<uint16_t>(in.port2());
+    boots = in.boots();
+    mode = in.mode() == records::STABLE_CHECKPOINT ? StableMode::checkpoint : StableMode::journal;
+    epoch = Epoch(in.epoch());
+    counter = in.counter();
+    recovering = in.recovering();
+    restore_due = in.restore_due();
+    cohort = CohortId(in.cohort());
+    cohort_name = in.cohort_name();
+    const auto applied = apply_live(in.live());
+    if (!applied) return applied;
+    if (!read_checkpoint(in.permanent(), permanent)) return bad("its checkpoint");
+    if (in.has_operation()) {
+        operation.emplace();
+        if (!read_operation(in.operation(), *operation)) return bad("its operation");
+    }
+    for (const records::HeldBack& held : in.held_back()) {
+        held_back.push_back({from_wire(held.operation()), held.peer(), Label(held.label()),
+                             Epoch(held.next_epoch())});
+    }
+    for (const wire::OperationId& id : in.refused()) refused[id.initiator()] = from_wire(id);
+    for (const records::HistoryEntry& entry : in.history()) {
+        if (entry.kind() > HistoryEntry::cohort_ended) return bad("its history");
+        history.push_back({static_cast<HistoryEntry::Kind>(entry.kind()), entry.peer(),
+                           Label(entry.label()), Money::from_cents(entry.amount()),
+                           Money::from_cents(entry.balance())});
+    }
+    return {};
+}
+
+}  // namespace p2pbank::customer

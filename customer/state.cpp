@@ -1,0 +1,373 @@
+#include "customer/state.h"
+
+#include <algorithm>
+
+#include "common/base/check.h"
+#include "common/base/limits.h"
+#include "common/wire/convert.h"
+
+namespace p2pbank::customer {
+
+using p2pbank::from_wire;
+namespace records = customer_records;
+
+namespace {
+
+Error bad(const char* what) { return Error{"bad-record", std::string("a record does not fit: ") + what}; }
+
+}  // namespace
+
+SentEntry* Peer::entry(Label label) {
+    // Labels follow each other but for what was pruned in the middle: guess, then search.
+    if (sent_log.empty() || label < sent_log.front().label) return nullptr;
+    const uint64_t guess = label.value() - sent_log.front().label.value();
+    if (guess < sent_log.size() && sent_log[guess].label == label) return &sent_log[guess];
+    const auto at = std::lower_bound(
+        sent_log.begin(), sent_log.end(), label,
+        [](const SentEntry& entry, Label wanted) { return entry.label < wanted; });
+    return at != sent_log.end() && at->label == label ? &*at : nullptr;
+}
+
+const Channel& Checkpoint::channel(std::string_view peer) const {
+    static const Channel none;
+    const auto found = channels.find(peer);
+    return found == channels.end() ? none : found->second;
+}
+
+Peer* State::find_peer(std::string_view peer_name) {
+    const auto found = peers.find(peer_name);
+    return found == peers.end() ? nullptr : &found->second;
+}
+
+const Peer* State::find_peer(std::string_view peer_name) const {
+    const auto found = peers.find(peer_name);
+    return found == peers.end() ? nullptr : &found->second;
+}
+
+bool State::received_since_checkpoint(const Peer& peer) const {
+    return peer.channel.received != permanent.channel(peer.name).received;
+}
+
+uint64_t State::count_received_since_checkpoint(const Peer& peer) const {
+    return peer.channel.received.count() - permanent.channel(peer.name).received.count();
+}
+
+uint64_t State::count_sent_since_checkpoint(const Peer& peer) const {
+    return peer.channel.sent_last.value() - permanent.channel(peer.name).sent_last.value();
+}
+
+std::optional<Label> State::first_label_sent(const Peer& peer) const {
+    const Label covered = permanent.channel(peer.name).sent_last;
+    if (peer.channel.sent_last == covered) return std::nullopt;
+    return covered.next();
+}
+
+bool State::is_refused(const OperationId& id) const {
+    const auto found = refused.find(id.initiator);
+    return found != refused.end() && id <= found->second;
+}
+
+Checkpoint State::take_checkpoint() const {
+    Checkpoint copy;
+    copy.totals = totals;
+    for (const auto& [peer_name, peer] : peers) {
+        if (peer.channel != Channel()) {
+            copy.channels.emplace_hint(copy.channels.end(), peer_name, peer.channel);
+        }
+    }
+    return copy;
+}
+
+Result<void> State::apply(const Record& record) {
+    switch (record.kind_case()) {
+        case Record::kSnapshot: return apply_snapshot(record.snapshot());
+        case Record::kOpening:
+            name = record.opening().name();
+            phase = Phase::opening;
+            opener = record.opening().opener();
+            totals = Totals();
+            totals.opening = totals.balance = Money::from_cents(record.opening().opening());
+            ip = record.opening().ip();
+            port1 = static_cast<uint16_t>(record.opening().port1());
+            port2 = static_cast<uint16_t>(record.opening().port2());
+            return {};
+        case Record::kOpened:
+            name = record.opened().name();
+            phase = Phase::open;
+            totals = from_wire(record.opened().totals());
+            permanent = take_checkpoint();
+            remember(HistoryEntry::opened, "", Label(), totals.balance);
+            return {};
+        case Record::kStarted:
+            boots = record.started().boots();
+            mode = record.started().mode() == records::STABLE_CHECKPOINT ? StableMode::checkpoint
+                                                                         : StableMode::journal;
+            epoch = std::max(epoch, Epoch(record.started().epoch()));
+            if (record.started().restored()) {
+                restore_due = operation && operation->kind != wire::OPERATION_ROLLBACK;
+                if (!restore_due) restore_permanent();
+                recovering = in_cohort();
+            }
+            return {};
+        case Record::kCash: return apply_cash(Money::from_cents(record.cash().amount()));
+        case Record::kAdjusted: {
+            const Money total = Money::from_cents(record.adjusted().total());
+            const auto by = checked_subtract(total, totals.adjustments);
+            const auto balance = by ? checked_add(totals.balance, *by) : std::nullopt;
+            if (!balance || balance->is_negative()) return bad("a correction below zero");
+            totals.balance = *balance;
+            totals.adjustments = total;
+            remember(HistoryEntry::adjusted, "", Label(), *by);
+            return {};
+        }
+        case Record::kSent: return apply_sent(record.sent());
+        case Record::kReceived: return apply_received(record.received());
+        case Record::kPruned: {
+            Peer* peer = find_peer(record.pruned().peer());
+            const auto covered = from_wire(record.pruned().covered());
+            if (peer == nullptr || !covered) return bad("pruned");
+            apply_pruned(*peer, *covered);
+            return {};
+        }
+        case Record::kTentative: return apply_tentative(record.tentative());
+        case Record::kPermanent: return apply_permanent(from_wire(record.permanent().operation()));
+        case Record::kUndone: apply_undone(from_wire(record.undone().operation())); return {};
+        case Record::kRollbackBegun: {
+            if (operation) return bad("a rollback within an operation");
+            operation.emplace();
+            operation->id = from_wire(record.rollback_begun().operation());
+            operation->kind = wire::OPERATION_ROLLBACK;
+            operation->parent = record.rollback_begun().parent();
+            operation->next_epoch = Epoch(record.rollback_begun().next_epoch());
+            counter = std::max(counter, record.rollback_begun().counter());
+            return {};
+        }
+        case Record::kAsked: {
+            if (!operation) return bad("asked outside an operation");
+            Epoch& next = operation->askers[record.asked().asker()];
+            next = std::max(next, Epoch(record.asked().next_epoch()));
+            return {};
+        }
+        case Record::kRolledBack:
+            apply_rolled_back(from_wire(record.rolled_back().operation()),
+                              Epoch(record.rolled_back().epoch()));
+            return {};
+        case Record::kHeldBack:
+            held_back.push_back({from_wire(record.held_back().operation()),
+                                 record.held_back().peer(), Label(record.held_back().label()),
+                                 Epoch(record.held_back().next_epoch())});
+            return {};
+        case Record::kReleased:
+            apply_released(from_wire(record.released().operation()), record.released().commit());
+            return {};
+        case Record::kEpochKnown:
+            raise_known_epoch(record.epoch_known().peer(), Epoch(record.epoch_known().epoch()));
+            return {};
+        case Record::kRefused: refuse(from_wire(record.refused().operation())); return {};
+        case Record::kCohortStarted: {
+            const auto& started = record.cohort_started();
+            if (!operation || operation->kind != wire::OPERATION_JOIN) return bad("no join");
+            permanent = operation->tentative;
+            operation.reset();
+            restore_if_due();
+            return apply_cohort(started.cohort(), started.cohort_name(), started.members());
+        }
+        case Record::kCohortEnded:
+            cohort = CohortId();
+            cohort_name.clear();
+            peers.clear();
+            operation.reset();
+            held_back.clear();
+            recovering = restore_due = false;
+            totals = from_wire(record.cohort_ended().totals());
+            permanent = take_checkpoint();
+            remember(HistoryEntry::cohort_ended, "", Label(), totals.balance);
+            return {};
+        case Record::kExiting:
+            phase = record.exiting().given_up() ? Phase::open : Phase::exiting;
+            return {};
+        case Record::kExited: phase = Phase::exited; return {};
+        case Record::KIND_NOT_SET: break;
+    }
+    return bad("unknown kind");
+}
+
+Result<void> State::apply_cash(Money amount) {
+    const auto balance = checked_add(totals.balance, amount);
+    Money& sum = amount.is_negative() ? totals.withdrawals : totals.deposits;
+    const auto total = amount.is_negative() ? checked_subtract(sum, amount) : checked_add(sum, amount);
+    if (!balance || balance->is_negative() || !total) return bad("cash");
+    totals.balance = *balance;
+    sum = *total;
+    remember(amount.is_negative() ? HistoryEntry::withdrew : HistoryEntry::deposited, "", Label(),
+             amount);
+    return {};
+}
+
+Result<void> State::apply_sent(const records::Sent& sent) {
+    Peer* peer = find_peer(sent.peer());
+    const Money amount = Money::from_cents(sent.amount());
+    if (peer == nullptr || amount <= Money()) return bad("sent");
+    Channel& channel = peer->channel;
+    const auto sum = checked_add(channel.sent_sum, amount);
+    if (Label(sent.label()) != channel.sent_last.next() || totals.balance < amount || !sum) {
+        return bad("sent");
+    }
+    channel.sent_last = Label(sent.label());
+    channel.sent_sum = *sum;
+    totals.balance = must_subtract(totals.balance, amount);
+    peer->sent_log.push_back({Label(sent.label()), amount, sent.lost(), false, 0, {}, {}});
+    remember(sent.lost() ? HistoryEntry::lost : HistoryEntry::sent, sent.peer(),
+             Label(sent.label()), amount);
+    return {};
+}
+
+Result<void> State::apply_received(const records::Received& received) {
+    Peer* peer = find_peer(received.peer());
+    if (peer == nullptr || received.labels_size() != received.amounts_size()) {
+        return bad("received");
+    }
+    for (int i = 0; i < received.labels_size(); ++i) {
+        const Money amount = Money::from_cents(received.amounts(i));
+        const auto balance = checked_add(totals.balance, amount);
+        const auto sum = checked_add(peer->channel.received_sum, amount);
+        if (amount <= Money() || !balance || !sum ||
+            !peer->channel.received.add(Label(received.labels(i)))) {
+            return bad("received");
+        }
+        totals.balance = *balance;
+        peer->channel.received_sum = *sum;
+        remember(HistoryEntry::received, received.peer(), Label(received.labels(i)), amount);
+    }
+    return {};
+}
+
+void State::apply_pruned(Peer& peer, const IntervalSet& covered) {
+    auto& log = peer.sent_log;
+    while (!log.empty() && covered.contains(log.front().label)) log.pop_front();
+    const auto kept = std::remove_if(log.begin(), log.end(), [&](const SentEntry& entry) {
+        return covered.contains(entry.label);
+    });
+    log.erase(kept, log.end());
+}
+
+Result<void> State::apply_tentative(const records::Tentative& tentative) {
+    if (operation) return bad("a tentative checkpoint within an operation");
+    if (tentative.has_live()) {
+        const auto applied = apply_live(tentative.live());
+        if (!applied) return applied;
+    }
+    operation.emplace();
+    operation->id = from_wire(tentative.operation());
+    operation->kind = tentative.kind();
+    operation->parent = tentative.parent();
+    operation->tentative = take_checkpoint();
+    operation->cohort = CohortId(tentative.cohort());
+    operation->cohort_name = tentative.cohort_name();
+    counter = std::max(counter, tentative.counter());
+    return {};
+}
+
+Result<void> State::apply_permanent(const OperationId& id) {
+    if (!operation || operation->id != id) return bad("permanent");
+    permanent = std::move(operation->tentative);
+    operation.reset();
+    restore_if_due();
+    remember(HistoryEntry::checkpoint, "", Label(), permanent.totals.balance);
+    return {};
+}
+
+void State::apply_undone(const OperationId& id) {
+    if (operation && operation->id == id) {
+        operation.reset();
+        restore_if_due();
+    }
+    refuse(id);
+}
+
+void State::apply_released(const OperationId& id, bool commit) {
+    for (const HoldBack& hold : held_back) {
+        if (commit && hold.operation == id) raise_known_epoch(hold.peer, hold.next_epoch);
+    }
+    std::erase_if(held_back, [&](const HoldBack& hold) { return hold.operation == id; });
+    if (!commit) refuse(id);
+}
+
+void State::apply_rolled_back(const OperationId& id, Epoch new_epoch) {
+    if (operation && operation->id == id) {
+        for (const auto& [asker, next] : operation->askers) raise_known_epoch(asker, next);
+        operation.reset();
+    }
+    apply_released(id, true);
+    restore_permanent();
+    // The recovery of a restart is done when a rollback that began after it has committed.
+    if (id.initiator == name && Epoch(id.epoch) == epoch) recovering = false;
+    epoch = std::max(epoch, new_epoch);
+    remember(HistoryEntry::rolled_back, "", Label(), totals.balance);
+}
+
+// The sent log of the permanent checkpoint is the part of today's log up to its last label: only what
+// the peer's permanent checkpoint covers has been pruned meanwhile, and that is never un-received.
+void State::restore_permanent() {
+    totals = permanent.totals;
+    for (auto& [peer_name, peer] : peers) {
+        peer.channel = permanent.channel(peer_name);
+        auto& log = peer.sent_log;
+        while (!log.empty() && log.back().label > peer.channel.sent_last) log.pop_back();
+        for (SentEntry& entry : log) {
+            entry.lost = entry.acked = false;
+            entry.send_index = 0;
+        }
+    }
+}
+
+void State::restore_if_due() {
+    if (!restore_due) return;
+    restore_due = false;
+    restore_permanent();
+}
+
+bool State::is_suspended() const {
+    return phase != Phase::open || recovering || restore_due ||
+           (operation && (operation->kind == wire::OPERATION_ROLLBACK ||
+                          operation->kind == wire::OPERATION_FREEZE));
+}
+
+void State::raise_known_epoch(std::string_view peer_name, Epoch to) {
+    Peer* peer = find_peer(peer_name);
+    if (peer != nullptr && to > peer->known_epoch) peer->known_epoch = to;
+}
+
+void State::refuse(const OperationId& id) {
+    const auto [at, fresh] = refused.try_emplace(id.initiator, id);
+    if (!fresh && at->second < id) at->second = id;
+}
+
+void State::remember(HistoryEntry::Kind kind, std::string peer, Label label, Money amount) {
+    if (history.size() >= limits::kMaxHistory) history.pop_front();
+    history.push_back({kind, std::move(peer), label, amount, totals.balance});
+}
+
+Result<void> State::apply_cohort(uint64_t cohort_id, const std::string& cohort_name_,
+                                 const google::protobuf::RepeatedPtrField<wire::Member>& members) {
+    cohort = CohortId(cohort_id);
+    cohort_name = cohort_name_;
+    peers.clear();
+    for (const wire::Member& member : members) {
+        if (member.name() == name) continue;
+        Peer& peer = peers[member.name()];
+        peer.name = member.name();
+        peer.ip = member.ip();
+        peer.port2 = static_cast<uint16_t>(member.port2());
+        peer.known_epoch = Epoch(member.epoch());
+    }
+    remember(HistoryEntry::cohort_started, cohort_name, Label(), totals.balance);
+    return {};
+}
+
+bool State::adds_up() const {
+    return p2pbank::adds_up(totals, take_checkpoint().channels) &&
+           p2pbank::adds_up(permanent.totals, permanent.channels);
+}
+
+}  // namespace p2pbank::customer

@@ -1,0 +1,179 @@
+// What a customer keeps: its money, its channels, its checkpoints and the operation it takes part in.
+//
+// The state changes only by apply(record). Live, a record is applied and (in `journal` mode every
+// one, in `checkpoint` mode those of checkpoints, epochs and operations) persisted; after a restart
+// the same records in the same order give the same state. Owned by customer::Context.
+//
+// Derived, not stored: who was received from since the permanent checkpoint, and the first label sent
+// since then. Kept apart, they go wrong at every undo and rollback.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/base/time.h"
+#include "common/wire/books.h"
+#include "customer/records.pb.h"
+
+namespace p2pbank {
+
+enum class StableMode { journal, checkpoint };
+
+namespace customer {
+
+// A transfer to a peer that the peer's permanent checkpoint does not cover yet.
+struct SentEntry {
+    Label label;
+    Money amount;
+    bool lost = false;  // never sent, until a rollback revives it
+
+    // Not stored: about the datagrams of this run.
+    bool acked = false;
+    uint64_t send_index = 0;  // 0: not sent yet in this epoch
+    TimePoint sent_at{};
+    CommandId command;  // that waits for the acknowledgement; 0: none
+};
+
+struct Peer {
+    std::string name;
+    uint32_t ip = 0;
+    uint16_t port2 = 0;
+    Epoch known_epoch;
+    Channel channel;
+    std::deque<SentEntry> sent_log;  // labels rise; covered ones in the middle may be gone
+
+    // The entry of that label, or nullptr.
+    SentEntry* entry(Label label);
+};
+
+struct Checkpoint {
+    Totals totals;
+    ChannelMap channels;  // those that are not empty
+
+    // An empty channel where there is none.
+    const Channel& channel(std::string_view peer) const;
+};
+
+// The operation that this customer takes part in: being in one is what "busy" means.
+struct Operation {
+    OperationId id;
+    wire::OperationKind kind = wire::OPERATION_NONE;
+    std::string parent;  // empty: this customer initiated it, or the bank did (join, freeze)
+    Checkpoint tentative;  // checkpoint, join, freeze
+    Epoch next_epoch;      // rollback: what was told to those asked
+    std::map<std::string, Epoch, std::less<>> askers;  // rollback: and their epochs after a COMMIT
+    CohortId cohort;          // join
+    std::string cohort_name;  // join
+};
+
+// Labels of `peer` above `label` are dropped until the rollback `operation` is decided.
+struct HoldBack {
+    OperationId operation;
+    std::string peer;
+    Label label;
+    Epoch next_epoch;
+};
+
+struct HistoryEntry {
+    enum Kind : uint32_t {
+        opened, deposited, withdrew, sent, lost, received, checkpoint, rolled_back, adjusted,
+        cohort_started, cohort_ended,
+    };
+    Kind kind = opened;
+    std::string peer;
+    Label label;
+    Money amount;
+    Money balance;
+};
+
+enum class Phase : uint32_t { none, opening, open, exiting, exited };
+
+class State {
+  public:
+    using Record = customer_records::Record;
+    using Peers = std::map<std::string, Peer, std::less<>>;
+
+    // Errors: bad-record, when the record does not fit the state. The state is then not usable.
+    Result<void> apply(const Record& record);
+
+    // A record that alone gives this state.
+    void snapshot(Record& record) const;
+    // The `live` of a tentative checkpoint in checkpoint mode.
+    void live(customer_records::Live* out) const;
+
+    // A copy of all that a checkpoint keeps.
+    Checkpoint take_checkpoint() const;
+
+    Peer* find_peer(std::string_view peer_name);
+    const Peer* find_peer(std::string_view peer_name) const;
+    bool in_cohort() const { return cohort.value() != 0; }
+    // Sends, credits and acknowledges no transfer, and cash waits.
+    bool is_suspended() const;
+    bool has_account() const { return phase != Phase::none && phase != Phase::opening; }
+
+    // True if the received set differs from the permanent checkpoint's.
+    bool received_since_checkpoint(const Peer& peer) const;
+    // How many transfers were received from, or sent to, the peer since the permanent checkpoint.
+    uint64_t count_received_since_checkpoint(const Peer& peer) const;
+    uint64_t count_sent_since_checkpoint(const Peer& peer) const;
+    // The first label sent to the peer since the permanent checkpoint; nothing if there is none.
+    std::optional<Label> first_label_sent(const Peer& peer) const;
+
+    // An operation that this customer said no to or undid, or an older one of the same initiator.
+    bool is_refused(const OperationId& id) const;
+
+    // The equation above holds, for what is live and for the permanent checkpoint.
+    bool adds_up() const;
+
+    std::string name;
+    Phase phase = Phase::none;
+    uint64_t opener = 0;
+    uint32_t ip = 0;
+    uint16_t port1 = 0;
+    uint16_t port2 = 0;
+    uint64_t boots = 0;
+    StableMode mode = StableMode::journal;  // of the newest start
+    Epoch epoch{1};
+    uint64_t counter = 0;     // of the newest operation that this customer initiated
+    bool recovering = false;   // restored, and the peers have not yet followed
+    // Restarted in `checkpoint` mode in doubt about a tentative checkpoint: what is live means nothing
+    // until the decision says which checkpoint to restore.
+    bool restore_due = false;
+    CohortId cohort;
+    std::string cohort_name;
+    Totals totals;
+    Peers peers;
+    Checkpoint permanent;
+    std::optional<Operation> operation;
+    std::vector<HoldBack> held_back;
+    std::map<std::string, OperationId, std::less<>> refused;  // the newest, for each initiator
+    std::deque<HistoryEntry> history;
+
+  private:
+    Result<void> apply_snapshot(const customer_records::Snapshot& snapshot);
+    Result<void> apply_cash(Money amount);
+    Result<void> apply_sent(const customer_records::Sent& sent);
+    Result<void> apply_received(const customer_records::Received& received);
+    void apply_pruned(Peer& peer, const IntervalSet& covered);
+    Result<void> apply_tentative(const customer_records::Tentative& tentative);
+    Result<void> apply_permanent(const OperationId& id);
+    Result<void> apply_live(const customer_records::Live& live);
+    void apply_undone(const OperationId& id);
+    void apply_released(const OperationId& id, bool commit);
+    void apply_rolled_back(const OperationId& id, Epoch new_epoch);
+    Result<void> apply_cohort(uint64_t cohort_id, const std::string& cohort_name_,
+                              const google::protobuf::RepeatedPtrField<wire::Member>& members);
+    void restore_permanent();
+    void restore_if_due();
+    void raise_known_epoch(std::string_view peer_name, Epoch to);
+    void refuse(const OperationId& id);
+    void remember(HistoryEntry::Kind kind, std::string peer, Label label, Money amount);
+};
+
+}  // namespace customer
+}  // namespace p2pbank

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Runs the tests of this folder, several at a time; each drives real programs of its own.
+
+    run.py [--jobs N] [--list] [--repeat N] [WORD]...     only tests whose id contains one of the words
+
+The programs are taken from $P2PBANK_BIN, else from build/release/bin. The last line is
+"N passed, N failed" (", N skipped" where some were); the exit status is 0 when none failed.
+"""
+
+import argparse
+import concurrent.futures
+import io
+import multiprocessing
+import os
+import pathlib
+import sys
+import time
+import unittest
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(FOLDER))
+
+
+def all_tests():
+    """The ids of all tests, with those that take long first so that the end is not a long wait."""
+    ids = []
+    modules = {}
+
+    def walk(suite):
+        for item in suite:
+            if isinstance(item, unittest.TestSuite):
+                walk(item)
+            else:
+                ids.append(item.id())
+                modules[item.id()] = getattr(sys.modules.get(type(item).__module__), "SLOW", False)
+
+    walk(unittest.TestLoader().discover(str(FOLDER), pattern="test_*.py"))
+    return sorted(ids, key=lambda test: not modules[test])
+
+
+def sentence(test):
+    """test_kills.Bank.test_it_comes_back -> "kills: Bank: it comes back"."""
+    *where, name = test.split(".")
+    words = [part.removeprefix("test_") for part in where]
+    return ": ".join([*words, name.removeprefix("test_").replace("_", " ")])
+
+
+def run_one(test):
+    """In a process of the pool: one test. Returns (id, "passed" | "failed" | "skipped", text, s)."""
+    began = time.monotonic()
+    suite = unittest.TestLoader().loadTestsFromName(test)
+    result = unittest.TestResult()
+    result.buffer = True
+    sys.stdout, kept = io.StringIO(), sys.stdout
+    try:
+        suite.run(result)
+    finally:
+        sys.stdout = kept
+    seconds = time.monotonic() - began
+    wrong = [text for _, text in [*result.errors, *result.failures]]
+    wrong += ["succeeded, but is marked as an expected failure"] * len(result.unexpectedSuccesses)
+    if wrong:
+        return test, "failed", "\n".join(wrong), seconds
+    if result.skipped:
+        return test, "skipped", result.skipped[0][1], seconds
+    return test, "passed", "", seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1))
+    parser.add_argument("--repeat", type=int, default=1, help="run each test this many times")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_args()
+
+    tests = [t for t in all_tests() if not options.words or any(w in t for w in options.words)]
+    if options.list:
+        print("\n".join(tests))
+        return 0
+    count = {"passed": 0, "failed": 0, "skipped": 0}
+    # Each worker is a process with a single thread of tests: children are tied to its life.
+    pool = concurrent.futures.ProcessPoolExecutor(
+        options.jobs, mp_context=multiprocessing.get_context("spawn")
+    )
+    with pool:
+        runs = {pool.submit(run_one, test): test for test in tests * options.repeat}
+        for done in concurrent.futures.as_completed(runs):
+            try:
+                test, outcome, text, seconds = done.result()
+            except Exception as error:  # the worker itself died
+                test, outcome, text, seconds = runs[done], "failed", repr(error), 0
+            count[outcome] += 1
+            print(f"{outcome:>7} {seconds:6.1f} s  {sentence(test)}", flush=True)
+            if text:
+                indent = "    " if outcome == "skipped" else ""
+                print(indent + text.rstrip(), flush=True)
+    skipped = f", {count['skipped']} skipped" if count["skipped"] else ""
+    print(f"{count['passed']} passed, {count['failed']} failed{skipped}")
+    return 1 if count["failed"] or not count["passed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
