@@ -24,7 +24,6 @@ void Context::commit(const State::Record& record) {
     P2PBANK_CHECK(applied.ok());
     if (settings.stable == StableMode::checkpoint && is_about_money_only(record)) return;
     effects->persist(record.SerializeAsString());
-    if (effects->tracing()) effects->trace({"durable", {}});
 }
 
 bool Context::send_to_bank(wire::Datagram& message) {

@@ -101,7 +101,7 @@ bool ask_for_missing(Choices& choices, LineReader& input) {
 }
 
 int refuse(Log& log, const std::string& message) {
-    log.notice(Severity::error, message);
+    log.always(Severity::error, message);
     return kExitUsage;
 }
 
@@ -127,7 +127,7 @@ Result<std::unique_ptr<Store>> resume(const std::string& state, const std::strin
     }
     if (!store) return Error{store.error().code, folder + ": " + store.error().message};
     if (store.value()->records_replayed() > 0) {
-        log.announce("resumed account " + name);
+        log.always(Severity::info, "resumed account " + name);
         return store;
     }
     // The program was ended before the account was opened.

@@ -30,7 +30,7 @@ using CommandId = Number<struct CommandTag>;  // given by the driver, one for ea
 // One checkpoint, rollback, cohort start or cohort end. A retry has a new id. The ids of one
 // initiator are ordered by (epoch, counter), and an initiator has at most one undecided.
 struct OperationId {
-    std::string initiator;  // a customer's name, or empty for the bank
+    std::string initiator;  // a customer's name, or "bank:" and the cohort's: the bank initiates
     uint64_t epoch = 0;     // the initiator's epoch (the bank's: its count of starts)
     uint64_t counter = 0;
 
@@ -38,9 +38,9 @@ struct OperationId {
     bool empty() const { return initiator.empty() && epoch == 0 && counter == 0; }
 };
 
-// For people and traces: "alice/3.17", the bank's "bank/2.5".
+// For people and traces: "alice/3.17", "bank:cohort-4/2.5".
 inline std::string to_string(const OperationId& id) {
-    return (id.initiator.empty() ? std::string("bank") : id.initiator) + "/" +
+    return id.initiator + "/" +
            std::to_string(id.epoch) + "." + std::to_string(id.counter);
 }
 

@@ -68,7 +68,7 @@ void DiskThread::run() {
         }
         if (const Result<void> result = carry_out(job); !result) {
             failed_(result.error());
-            P2PBANK_CHECK(!"the process goes on after a failed write");
+            check_failed(__FILE__, __LINE__, "the process has ended after a failed write");
         }
         {
             // The job goes back with its records in it, so that the thread that made them frees

@@ -94,10 +94,10 @@ void Log::notice(Severity severity, std::string_view text) {
     }
 }
 
-void Log::announce(std::string_view text) {
+void Log::always(Severity severity, std::string_view text) {
     const auto level = impl_->logger.level();
     impl_->logger.set_level(spdlog::level::info);
-    impl_->logger.info(printable(text));
+    notice(severity, text);
     impl_->logger.set_level(level);
 }
 

@@ -20,8 +20,8 @@ class Log {
     static const std::vector<std::string>& levels();
 
     void notice(Severity severity, std::string_view text);
-    // What other programs wait for: not subject to the level.
-    void announce(std::string_view text);
+    // What other programs wait for, and why a program does not start: not subject to the level.
+    void always(Severity severity, std::string_view text);
     bool debugging() const;
     void debug(std::string_view text);
 

@@ -212,6 +212,9 @@ void Terminal::window_changed() {
 }
 
 void Terminal::continued() {
+    // The shell has given the terminal its own mode meanwhile; libedit believes in what it set
+    // last.
+    el_set(impl_->editor(), EL_PREP_TERM, 0);
     el_set(impl_->editor(), EL_PREP_TERM, 1);
     if (impl_->editing()) el_set(impl_->editor(), EL_REFRESH);
 }

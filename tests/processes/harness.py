@@ -80,7 +80,6 @@ class World:
     # --- the bank ----------------------------------------------------------------------------
 
     def start_bank(self, *, port=0, flags=(), wait=True):
-        self.data.parent.mkdir(exist_ok=True)
         command = [BIN / "bank", "--port", port, "--any-port", "--data", self.data, *flags]
         bank = self.add(Bank("bank", command))
         if wait:

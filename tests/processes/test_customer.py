@@ -100,7 +100,8 @@ class TheAccount(unittest.TestCase):
             alice = world.customer("alice", opening="100")
             ticket = alice.type("exit alice")
             self.assertEqual(alice.answer(ticket).first, "SUCCESS exit alice balance 100")
-            self.assertEqual(alice.wait_end(), 0)
+            alice.wait_end()
+            self.assertEqual(world.rows()["alice"]["exit_state"], "exited")
 
     def test_exit_of_somebody_else_is_not_allowed(self):
         with World() as world:
@@ -168,9 +169,18 @@ class Transfers(unittest.TestCase):
             world.customer("bob", opening="100")
             alice.refuses("not-in-cohort", "transfer 1 bob")
             alice.refuses("not-in-cohort", "lost-transfer 1 bob")
-            alice.refuses("not-in-cohort", "checkpoint")
-            alice.refuses("not-in-cohort", "rollback")
             alice.expect("SUCCESS balance 100", "balance")
+
+    def test_without_a_cohort_checkpoint_and_rollback_are_ones_own(self):
+        with World() as world:
+            alice = world.customer("alice", opening="100")
+            alice.ok("deposit 5")
+            alice.expect("SUCCESS checkpoint alice", "checkpoint")
+            self.assertEqual(world.rows()["alice"]["balance"], "105")
+            alice.ok("withdrawal 50")
+            alice.expect("SUCCESS rollback alice", "rollback")
+            alice.expect("SUCCESS balance 105", "balance")
+            world.audit_adds_up(balances="105", expected="105")
 
     def test_lost_transfer_takes_the_money_and_nobody_gets_it(self):
         with World() as world:

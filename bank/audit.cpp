@@ -1,0 +1,129 @@
+// Does the money add up? The last settled cut, and beside it what the members say at this moment.
+#include "bank/procedures.h"
+#include "common/wire/convert.h"
+
+namespace p2pbank::bank {
+namespace {
+
+std::string padded(std::string text, size_t width) {
+    if (text.size() < width) text.append(width - text.size(), ' ');
+    return text;
+}
+
+struct Sums {
+    MoneyTotal balances;
+    MoneyTotal expected;  // opening + deposits - withdrawals + corrections
+    void add(const Totals& totals) {
+        balances += totals.balance;
+        expected += totals.opening;
+        expected += totals.deposits;
+        expected -= totals.withdrawals;
+        expected += totals.adjustments;
+    }
+};
+
+Answer::Fact number(const char* name, std::string value) { return {name, std::move(value), true}; }
+
+// The channels with money in transit at the settled cut.
+MoneyTotal add_settled_channels(const State& state, Answer& answer) {
+    MoneyTotal in_transit;
+    std::vector<std::vector<Answer::Fact>> rows;
+    for (const auto& [id, cohort] : state.cohorts) {
+        if (cohort.stage == CohortStage::forming) continue;
+        for (const std::string& from : cohort.members) {
+            for (const auto& [to, channel] : state.find(from)->channels()) {
+                MoneyTotal difference;
+                difference += channel.sent_sum;
+                difference -= state.channel(nullptr, *state.find(to), from).received_sum;
+                in_transit += difference;
+                if (difference.is_zero()) continue;
+                answer.line("in transit at the cut: " + difference.to_string() + " from " + from +
+                            " to " + to);
+                rows.push_back({{"from", from, false},
+                                {"to", to, false},
+                                number("amount", difference.to_string())});
+            }
+            // Received and never sent: made-up money, which must not be.
+            for (const auto& [to, channel] : state.find(from)->channels()) {
+                if (state.find(to)->channels().contains(from)) continue;
+                in_transit -= channel.received_sum;
+            }
+        }
+    }
+    answer.tables.emplace_back("in_transit", std::move(rows));
+    return in_transit;
+}
+
+void add_reports(const State& state, const std::map<std::string, wire::Report>& reports,
+                 Answer& answer) {
+    if (reports.empty()) return;
+    answer.line("at this moment, as members report it (not a cut):");
+    Sums sums;
+    std::vector<std::vector<Answer::Fact>> rows;
+    std::map<std::string, ChannelMap, std::less<>> channels;
+    for (const auto& [name, report] : reports) {
+        sums.add(p2pbank::from_wire(report.totals()));
+        const Money balance = Money::from_cents(report.totals().balance());
+        answer.line("  " + padded(name, 16) + " " + to_string(balance));
+        rows.push_back({{"name", name, false}, number("balance", to_string(balance))});
+        for (const wire::Channel& channel : report.channels()) {
+            auto read = p2pbank::from_wire(channel);
+            if (read) channels[name][channel.peer()] = std::move(*read);
+        }
+    }
+    answer.tables.emplace_back("reported", std::move(rows));
+    std::vector<std::vector<Answer::Fact>> transit_rows;
+    for (const auto& [from, report] : reports) {
+        for (const auto& [to, channel] : channels[from]) {
+            if (!reports.contains(to)) continue;
+            MoneyTotal difference;
+            difference += channel.sent_sum;
+            const auto there = channels[to].find(from);
+            if (there != channels[to].end()) difference -= there->second.received_sum;
+            if (difference.is_zero()) continue;
+            Money lost;
+            for (const wire::Reason& reason : report.lost()) {
+                if (reason.peer() == to) {
+                    lost = Money::from_cents(static_cast<int64_t>(reason.transfers()));
+                }
+            }
+            answer.line("  in transit now: " + difference.to_string() + " from " + from + " to " +
+                        to + (lost.is_zero() ? "" : ", of it lost " + to_string(lost)));
+            transit_rows.push_back({{"from", from, false},
+                                    {"to", to, false},
+                                    number("amount", difference.to_string()),
+                                    number("lost", to_string(lost))});
+        }
+    }
+    answer.tables.emplace_back("in_transit_now", std::move(transit_rows));
+    size_t active = 0;
+    for (const Account& account : state.accounts()) active += account.exited ? 0 : 1;
+    if (reports.size() < active) {
+        answer.line("  " + std::to_string(active - reports.size()) + " did not report");
+    }
+}
+
+}  // namespace
+
+Answer audit_answer(const State& state, const std::map<std::string, wire::Report>& reports) {
+    Sums sums;
+    for (const Account& account : state.accounts()) sums.add(account.totals);
+    Answer details;
+    const MoneyTotal in_transit = add_settled_channels(state, details);
+    MoneyTotal difference = sums.balances;
+    difference += in_transit;
+    difference -= sums.expected;
+    Answer answer = success("audit balances " + sums.balances.to_string() + " in-transit " +
+                            in_transit.to_string() + " expected " + sums.expected.to_string() +
+                            " difference " + difference.to_string());
+    answer.facts = {number("balances", sums.balances.to_string()),
+                    number("in_transit", in_transit.to_string()),
+                    number("expected", sums.expected.to_string()),
+                    number("difference", difference.to_string())};
+    answer.lines = std::move(details.lines);
+    answer.tables = std::move(details.tables);
+    add_reports(state, reports, answer);
+    return answer;
+}
+
+}  // namespace p2pbank::bank

@@ -1,0 +1,170 @@
+#include "bank/bank.h"
+
+#include <algorithm>
+
+#include "common/base/names.h"
+#include "common/wire/convert.h"
+
+namespace p2pbank {
+
+using namespace bank;
+
+Bank::Bank(BankSettings settings)
+    : context_(settings),
+      decisions_(context_, [this](const OperationId& id) { procedures_.on_settled(id); }),
+      procedures_(
+          context_, decisions_,
+          [this](const Requester& requester, const Answer& answer) { promise(requester, answer); },
+          [this](const Requester& requester, Answer answer) {
+              reply(requester, std::move(answer));
+          }) {}
+
+Result<void> Bank::replay(std::string_view bytes) {
+    State::Record record;
+    if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+        return Error{"bad-record", "bytes that are no record of a bank"};
+    }
+    return context_.state.apply(record);
+}
+
+void Bank::start(TimePoint now, Effects& effects) {
+    at(now, effects);
+    State::Record record;
+    record.mutable_started()->set_boots(context_.state.boots + 1);
+    context_.commit(record);
+    context_.courier.identify("bank", context_.state.boots);
+    take_over_edits();
+    decisions_.resume();
+}
+
+void Bank::on_datagram(TimePoint now, Socket socket, Address from, std::string_view bytes,
+                       Effects& effects) {
+    at(now, effects);
+    if (context_.courier.receive(now, socket, from, bytes, effects) != Courier::Arrival::message) {
+        return;
+    }
+    const wire::Datagram& datagram = context_.courier.received();
+    if (datagram.has_probe() && !datagram.probe().answer()) {
+        wire::Datagram message;
+        message.mutable_probe()->set_nonce(datagram.probe().nonce());
+        message.mutable_probe()->set_answer(true);
+        context_.send(from, std::move(message));
+        return;
+    }
+    if (datagram.has_attach()) {
+        on_attach(datagram, from);
+        return;
+    }
+    if (datagram.has_command()) {
+        on_customer_command(datagram, from);
+        return;
+    }
+    Account* account = context_.state.find(datagram.sender());
+    // What an earlier run of the program sent is of no use to the present one.
+    if (account == nullptr || datagram.instance() < account->boots) return;
+    from_account(*account, datagram, from);
+}
+
+void Bank::from_account(Account& account, const wire::Datagram& datagram, Address from) {
+    if (datagram.has_probe()) {
+        procedures_.on_probe_answer(account, datagram.probe().nonce());
+    } else if (datagram.has_settle()) {
+        decisions_.on_settle(account, datagram, from);
+    } else if (datagram.has_settle_refused()) {
+        procedures_.on_settle_refused(account, datagram.settle_refused());
+    } else if (datagram.has_operation_begin()) {
+        decisions_.on_operation_begin(account, datagram.operation_begin(), from);
+    } else if (datagram.has_decision_request()) {
+        decisions_.on_decision_request(account, datagram.decision_request(), from);
+    } else if (datagram.has_decision_query()) {
+        decisions_.on_decision_query(account, datagram.decision_query(), from);
+    } else if (datagram.has_decision_ack()) {
+        decisions_.on_decision_ack(account, datagram.decision_ack());
+        procedures_.on_acknowledged();
+    } else if (datagram.has_cohort_ended_ack()) {
+        decisions_.on_cohort_ended_ack(account, datagram.cohort_ended_ack());
+        procedures_.on_acknowledged();
+    } else if (datagram.has_report()) {
+        procedures_.on_report(account, datagram.report());
+    } else if (datagram.has_exit_final()) {
+        procedures_.on_exit_final(account, datagram.exit_final(), from);
+    } else if (datagram.has_roster_request()) {
+        const Cohort* cohort = context_.state.find_cohort(account.cohort);
+        if (cohort == nullptr || cohort->id != CohortId(datagram.roster_request().cohort())) return;
+        wire::Datagram message;
+        message.mutable_roster()->set_cohort(cohort->id.value());
+        for (const std::string& name : cohort->members) {
+            const Account* member = context_.state.find(name);
+            wire::Member* out = message.mutable_roster()->add_members();
+            out->set_name(name);
+            out->set_ip(member->ip);
+            out->set_port2(member->port2);
+            out->set_epoch(member->epoch);
+        }
+        context_.send(from, std::move(message));
+    }
+}
+
+void Bank::on_timer(TimePoint now, Effects& effects) {
+    at(now, effects);
+    decisions_.on_timer();
+    procedures_.on_timer();
+}
+
+void Bank::end_of_turn(TimePoint now, Effects& effects) {
+    at(now, effects);
+    pump();
+    publish_table_if_due();
+    context_.release_outbox();
+    context_.courier.end_of_turn(effects);
+}
+
+std::optional<TimePoint> Bank::next_wake() const {
+    auto wake = decisions_.next_wake();
+    const auto consider = [&](std::optional<TimePoint> other) {
+        if (other) wake = wake ? std::min(*wake, *other) : *other;
+    };
+    consider(procedures_.next_wake());
+    if (context_.state.table_changed) consider(next_table_);
+    return wake;
+}
+
+bool Bank::wants_commands() const { return waiting_.size() < limits::kMaxCommandsInProgress; }
+
+void Bank::snapshot(const std::function<void(std::string)>& take) const {
+    context_.state.snapshot(take);
+}
+
+// A customer's request gets the same answer again, also after the bank was started anew.
+void Bank::promise(const Requester& requester, const Answer& answer) {
+    if (requester.customer.empty()) return;
+    State::Record record;
+    auto* replied = record.mutable_replied();
+    replied->set_name(requester.customer);
+    replied->set_instance(requester.instance);
+    wire::Reply* out = replied->mutable_reply();
+    out->set_request(requester.request);
+    out->set_success(answer.outcome == Outcome::success);
+    out->set_code(answer.code);
+    out->set_text(answer.text);
+    for (const std::string& line : answer.lines) out->add_lines(line);
+    context_.commit(record);
+}
+
+void Bank::reply(const Requester& requester, Answer answer) {
+    if (requester.customer.empty()) {
+        if (under_way_ == requester.command) under_way_.reset();
+        context_.answer(requester.command, std::move(answer));
+        return;
+    }
+    const Account* account = context_.state.find(requester.customer);
+    const AccountDetails* details = account == nullptr ? nullptr : account->details.get();
+    const bool promised = details != nullptr && details->replied_instance == requester.instance &&
+                          details->reply.request() == requester.request;
+    if (!promised) promise(requester, answer);
+    wire::Datagram message;
+    *message.mutable_reply() = account->details->reply;
+    context_.send(requester.from, std::move(message));
+}
+
+}  // namespace p2pbank

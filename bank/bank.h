@@ -1,0 +1,92 @@
+// The bank: the registry of customers and cohorts, and the place where operations are decided. A pure
+// state machine behind common/core/node.h; the program is bank/main.cpp. docs/protocol.md is the
+// contract.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bank/context.h"
+#include "bank/decisions.h"
+#include "bank/procedures.h"
+#include "common/core/node.h"
+#include "common/stable/table.h"
+
+namespace p2pbank {
+
+class Bank : public Node {
+  public:
+    explicit Bank(BankSettings settings);
+
+    Result<void> replay(std::string_view record) override;
+
+    // After the last replay and before start: the content of data.csv as it stands on the disk,
+    // nothing if there is none. What a person edited is taken over at start. Errors: bad-csv with
+    // the line and the reason; the bank must not start then, and the file is left alone.
+    Result<void> load_table(std::optional<std::string_view> content);
+
+    void start(TimePoint now, Effects& effects) override;
+    void on_datagram(TimePoint now, Socket at, Address from, std::string_view datagram,
+                     Effects& effects) override;
+    void on_command(TimePoint now, CommandId id, std::string_view line, Effects& effects) override;
+    void on_timer(TimePoint now, Effects& effects) override;
+    void end_of_turn(TimePoint now, Effects& effects) override;
+    std::optional<TimePoint> next_wake() const override;
+    bool wants_commands() const override;
+    void snapshot(const std::function<void(std::string)>& take) const override;
+    std::vector<std::string> complete(std::string_view line) const override;
+
+    // For the simulator's oracles and for tests.
+    const bank::State& state() const { return context_.state; }
+
+  private:
+    using Words = std::vector<std::string_view>;
+    struct Waiting {
+        CommandId id;
+        std::string line;
+    };
+
+    void at(TimePoint now, Effects& effects) {
+        context_.now = now;
+        context_.effects = &effects;
+    }
+    void from_account(bank::Account& account, const wire::Datagram& datagram, Address from);
+    void promise(const bank::Requester& requester, const Answer& answer);
+    void reply(const bank::Requester& requester, Answer answer);
+
+    // requests.cpp
+    void on_customer_command(const wire::Datagram& datagram, Address from);
+    void on_open(const wire::Datagram& datagram, const wire::Command& command, Address from);
+    void on_attach(const wire::Datagram& datagram, Address from);
+    void offer_account(const wire::Attach& attach, Address from);
+    std::optional<Answer> why_not_open(std::string_view name, const wire::Open& open) const;
+    Answer opened_answer(const bank::Account& account) const;
+
+    // commands.cpp
+    void pump();
+    bool execute(CommandId id, std::string_view line);
+    void open(CommandId id, const Words& words);
+    Result<const bank::Account*> open_account(std::string_view name) const;
+    Answer customers() const;
+    Answer cohorts() const;
+    Answer help(const Words& words) const;
+
+    // table.cpp
+    Result<void> import_row(const TableRow& row, size_t line);
+    void take_over_edits();
+    void publish_table_if_due();
+
+    bank::Context context_;
+    bank::Decisions decisions_;
+    bank::Procedures procedures_;
+
+    std::deque<Waiting> waiting_;         // at the console, behind the one under way
+    std::optional<CommandId> under_way_;  // at the console
+    std::vector<bank_records::Record> edits_;  // of data.csv, to be recorded at start
+    TimePoint next_table_{};
+};
+
+}  // namespace p2pbank

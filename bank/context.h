@@ -1,0 +1,56 @@
+// What the parts of the bank share while they handle one event: its state, its post office, the time,
+// and the way out. Owned by Bank.
+//
+// What leaves the bank (datagrams and answers) is gathered and let go at the end of the turn, behind
+// the table that shows what it says.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bank/state.h"
+#include "common/base/random.h"
+#include "common/core/courier.h"
+#include "common/core/effects.h"
+
+namespace p2pbank {
+
+struct BankSettings {
+    uint64_t seed = 0;
+};
+
+namespace bank {
+
+struct Context {
+    explicit Context(const BankSettings& settings)
+        : random(settings.seed), courier(random.next()) {}
+
+    Random random;
+    State state;
+    Courier courier;
+    TimePoint now{};
+    Effects* effects = nullptr;  // of the event being handled
+
+    void commit(const State::Record& record);
+
+    // Sends at the end of the turn, from the bank's one socket.
+    void send(Address to, wire::Datagram message);
+    void send(const Account& account, wire::Datagram message);
+    void answer(CommandId command, Answer answer);
+    void release_outbox();
+
+    void notice(Severity severity, std::string text) { effects->notice(severity, std::move(text)); }
+
+  private:
+    struct Leaving {
+        Address to;
+        wire::Datagram message;
+        CommandId command;  // not 0: an answer
+        Answer answer;
+    };
+    std::vector<Leaving> outbox_;
+};
+
+}  // namespace bank
+}  // namespace p2pbank

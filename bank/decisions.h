@@ -1,0 +1,66 @@
+// Settlements and decisions: the bank as the one place where an operation is committed or aborted
+// (docs/protocol.md, "Decisions"). Owned by Bank.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "bank/context.h"
+#include "common/core/backoff.h"
+
+namespace p2pbank::bank {
+
+class Decisions {
+  public:
+    // Called when a member has settled for an operation that the bank itself initiated.
+    using Settled = std::function<void(const OperationId&)>;
+
+    Decisions(Context& context, Settled settled);
+
+    // After a start: what has not been acknowledged is told again, and what the bank had begun
+    // itself and not decided is aborted.
+    void resume();
+
+    void on_settle(Account& account, const wire::Datagram& datagram, Address from);
+    void on_operation_begin(Account& account, const wire::OperationBegin& begin, Address from);
+    void on_decision_request(Account& account, const wire::DecisionRequest& request, Address from);
+    void on_decision_query(Account& account, const wire::DecisionQuery& query, Address from);
+    void on_decision_ack(Account& account, const wire::DecisionAck& ack);
+    void on_cohort_ended_ack(Account& account, const wire::CohortEndedAck& ack);
+
+    // Records the decision; a COMMIT is then told to the participants until they acknowledge it.
+    void decide(const OperationId& id, wire::OperationKind kind, bool commit,
+                const std::vector<std::string>& participants);
+    // The end of a cohort is told to its members until they acknowledge it.
+    void tell_end(const Account& account);
+
+    // Both ends of every channel that the operation's settlements change fit together. What does not
+    // is said in `why`.
+    bool cut_matches(const Operation& operation, std::string& why) const;
+
+    wire::Datagram cohort_ended(const Account& account) const;
+
+    void on_timer();
+    std::optional<TimePoint> next_wake() const;
+
+  private:
+    struct Telling {
+        TimePoint at{};
+        Backoff again;
+    };
+    bool is_committable(const wire::DecisionRequest& request, std::string& why) const;
+    // True if the account's cohort has ended without it: it was told so.
+    bool tell_if_ended(Account& account, const wire::Datagram* datagram, Address from);
+    void reply_decision(const OperationId& id, wire::OperationKind kind, bool commit, Address to,
+                        const std::string& why);
+    wire::Datagram commit_message(const OperationId& id, const Committed& commit) const;
+    void tell_commit(const OperationId& id, Duration after);
+
+    Context& context_;
+    Settled settled_;
+    std::map<OperationId, Telling> commits_;               // not acknowledged by all
+    std::map<std::string, Telling, std::less<>> ends_;     // by member
+};
+
+}  // namespace p2pbank::bank

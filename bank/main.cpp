@@ -1,0 +1,102 @@
+// The bank's daemon: flags, the port, the files beside the table; then the driver takes over.
+#include <optional>
+#include <string>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "bank/bank.h"
+#include "common/runtime/driver.h"
+#include "common/runtime/process.h"
+#include "common/runtime/prompts.h"
+
+namespace p2pbank {
+namespace {
+
+// Replacing the journal stops the bank for as long as it takes to write all accounts.
+constexpr uint64_t kJournalMinBytes = 256 * 1'024 * 1'024;
+
+struct Arguments {
+    std::optional<std::string> port;
+    bool any_port = false;
+    std::string data = "data/data.csv";
+    std::string log_level = "info";
+    DriverOptions driver;
+};
+
+int refuse(Log& log, const std::string& message) {
+    log.always(Severity::error, message);
+    return kExitUsage;
+}
+
+std::optional<uint16_t> choose_port(const Arguments& arguments, LineReader& input, Log& log) {
+    const auto parse = arguments.any_port ? parse_own_port : parse_bank_port;
+    if (!arguments.port) {
+        const std::string prompt = arguments.any_port ? "Port: " : "Port (8500-8999): ";
+        return Prompts(input).ask(prompt, parse);
+    }
+    const Result<uint16_t> port = parse(*arguments.port);
+    if (port) return port.value();
+    log.always(Severity::error, "--port: " + port.error().message);
+    return std::nullopt;
+}
+
+int run(Arguments arguments) {
+    Log log("bank", arguments.log_level);
+    LineReader input(STDIN_FILENO);
+    const auto [folder, file] = split_path(arguments.data);
+    if (file.empty())
+        return refuse(log, "--data: " + arguments.data + " is not the name of a file");
+    const std::optional<uint16_t> port = choose_port(arguments, input, log);
+    if (!port) return kExitUsage;
+
+    Bank bank(BankSettings{random_seed()});
+    auto store = Store::open({folder, file + ".journal", file + ".lock"},
+                             [&](std::string_view record) { return bank.replay(record); });
+    if (!store) {
+        if (store.error().code != "in-use")
+            return refuse(log, folder + ": " + store.error().message);
+        return refuse(log, "another bank is running on " + arguments.data + ": stop it first");
+    }
+    const Result<std::string> table = store.value()->storage().read_all(file);
+    if (!table && table.error().code != "not-found") return refuse(log, table.error().message);
+    const auto loaded =
+        bank.load_table(table ? std::optional<std::string_view>(table.value()) : std::nullopt);
+    if (!loaded) return refuse(log, arguments.data + ": " + loaded.error().message);
+
+    arguments.driver.table_name = file;
+    Driver driver(std::move(arguments.driver), input, log);
+    const Result<uint16_t> bound = driver.bind(*port);
+    if (!bound) return refuse(log, bound.error().message);
+    return driver.run(bank, std::move(store).value(),
+                      "ready on port " + std::to_string(bound.value()));
+}
+
+}  // namespace
+}  // namespace p2pbank
+
+int main(int argc, char** argv) {
+    using namespace p2pbank;
+    prepare_process();
+    Arguments arguments;
+    arguments.driver.name = "bank";
+    arguments.driver.prompt = "bank> ";
+    arguments.driver.journal_min_bytes = kJournalMinBytes;
+    CLI::App app("The bank: keeps customers and cohorts, and decides. Type help for its commands.");
+    app.add_option("--port", arguments.port,
+                   "UDP port, 8500 to 8999; asked for where it is missing");
+    app.add_flag("--any-port", arguments.any_port, "Accept any port; 0 is one the system gives");
+    app.add_option("--data", arguments.data, "The table of accounts")->capture_default_str();
+    app.add_flag("--json", arguments.driver.json, "Answers as one JSON object a line");
+    app.add_option("--trace", arguments.driver.trace_file, "Append what happens to this file");
+    app.add_flag("--serve", arguments.driver.serve, "Keep running at the end of standard input");
+    app.add_option("--log-level", arguments.log_level, "What standard error shows")
+        ->check(CLI::IsMember(Log::levels()))
+        ->capture_default_str();
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : kExitUsage;
+    }
+    return run(std::move(arguments));
+}

@@ -1,0 +1,571 @@
+#include "bank/procedures.h"
+
+#include <algorithm>
+
+#include "bank/timing.h"
+#include "common/base/check.h"
+#include "common/wire/convert.h"
+
+namespace p2pbank::bank {
+namespace {
+
+constexpr size_t kProbesBeyondNeed = 8;  // not everybody answers
+constexpr size_t kMostReports = 2'000;   // asked for by an audit
+
+std::string joined(const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
+bool same(const Requester& a, const Requester& b) {
+    return a.command == b.command && a.customer == b.customer && a.instance == b.instance &&
+           a.request == b.request;
+}
+
+}  // namespace
+
+Duration Procedures::timing_first() { return timing::kRetryFirst; }
+Duration Procedures::timing_most() { return timing::kRetryMost; }
+
+Procedures::Procedures(Context& context, Decisions& decisions, Reply promise, Reply reply)
+    : context_(context),
+      decisions_(decisions),
+      promise_(std::move(promise)),
+      reply_(std::move(reply)) {}
+
+bool Procedures::is_under_way(const Requester& requester) const {
+    const auto is_it = [&](const auto& procedure) { return same(procedure.requester, requester); };
+    return std::any_of(forming_.begin(), forming_.end(), is_it) ||
+           std::any_of(ending_.begin(), ending_.end(), is_it);
+}
+
+bool Procedures::is_eligible(const Account& account) const {
+    return !account.exited && account.attached && account.cohort.value() == 0 &&
+           account.ended_cohort().value() == 0 && !context_.state.forming.contains(account.name);
+}
+
+// --- new-cohort -----------------------------------------------------------------------------------
+
+void Procedures::new_cohort(Requester requester, const Account& account, uint32_t size) {
+    if (account.cohort.value() != 0) {
+        reply_(requester, failure("in-cohort", account.name + " is in " +
+                                                   context_.state.cohort_of(account)->name +
+                                                   " already"));
+        return;
+    }
+    if (account.ended_cohort().value() != 0) {
+        reply_(requester, failure("busy", account.name + " has not yet heard that its last cohort "
+                                                         "has ended; try again"));
+        return;
+    }
+    if (context_.state.forming.contains(account.name)) {
+        reply_(requester, failure("busy", account.name + " is about to join a cohort; try again"));
+        return;
+    }
+    Forming forming;
+    forming.first = account.name;
+    forming.size = size;
+    for (const Account& other : context_.state.accounts()) {
+        if (is_eligible(other) && other.name != account.name) {
+            forming.candidates.push_back(other.name);
+        }
+    }
+    if (forming.candidates.size() + 1 < size) {
+        reply_(requester,
+               failure("too-few", "a cohort of " + std::to_string(size) + " needs " +
+                                      std::to_string(size - 1) +
+                                      " other open customers that are in no cohort; there are " +
+                                      std::to_string(forming.candidates.size())));
+        return;
+    }
+    auto& candidates = forming.candidates;
+    for (size_t i = candidates.size(); i > 1; --i) {
+        std::swap(candidates[i - 1], candidates[context_.random.below(i)]);
+    }
+    forming.requester = std::move(requester);
+    forming.nonce = context_.random.next();
+    forming.deadline = context_.now + timing::kProbing;
+    forming.at = context_.now;
+    forming_.push_back(std::move(forming));
+    if (advance(forming_.back())) forming_.pop_back();
+}
+
+void Procedures::probe_more(Forming& forming) {
+    const size_t wanted = forming.asked + forming.size + kProbesBeyondNeed;
+    forming.asked = std::min(forming.candidates.size(), wanted);
+    wire::Datagram message;
+    message.mutable_probe()->set_nonce(forming.nonce);
+    if (!forming.first_answered) {
+        context_.send(*context_.state.find(forming.first), message);
+    }
+    for (size_t i = 0; i < forming.asked; ++i) {
+        const std::string& name = forming.candidates[i];
+        const bool known = std::find(forming.answering.begin(), forming.answering.end(), name) !=
+                           forming.answering.end();
+        if (!known) context_.send(*context_.state.find(name), message);
+    }
+}
+
+void Procedures::on_probe_answer(const Account& account, uint64_t nonce) {
+    for (auto at = forming_.begin(); at != forming_.end(); ++at) {
+        Forming& forming = *at;
+        if (forming.nonce != nonce || forming.stage != Stage::probing) continue;
+        if (account.name == forming.first) {
+            forming.first_answered = true;
+        } else if (is_eligible(account) &&
+                   std::find(forming.answering.begin(), forming.answering.end(), account.name) ==
+                       forming.answering.end()) {
+            forming.answering.push_back(account.name);
+        }
+        if (advance(forming)) forming_.erase(at);
+        return;
+    }
+}
+
+bool Procedures::advance(Forming& forming) {
+    if (forming.stage == Stage::probing) {
+        std::erase_if(forming.answering, [&](const std::string& name) {
+            return !is_eligible(*context_.state.find(name));
+        });
+        if (forming.first_answered && forming.answering.size() + 1 >= forming.size) {
+            return begin_joining(forming);
+        }
+        if (context_.now >= forming.deadline) {
+            reply_(forming.requester,
+                   forming.first_answered
+                       ? failure("too-few",
+                                 "of the other open customers that are in no cohort only " +
+                                     std::to_string(forming.answering.size()) +
+                                     " answered; nothing was changed")
+                       : failure("unreachable", forming.first +
+                                                    " does not answer; nothing was changed"));
+            return true;
+        }
+        if (context_.now >= forming.at) {
+            probe_more(forming);
+            forming.at = context_.now + forming.retry.next(context_.random);
+        }
+        return false;
+    }
+    const auto committed = context_.state.committed.find(forming.operation);
+    if (forming.stage == Stage::telling) {
+        const bool all_know = committed == context_.state.committed.end();
+        if (!all_know && context_.now < forming.deadline) return false;
+        reply_(forming.requester, std::move(forming.answer));
+        return true;
+    }
+    const Operation* operation = context_.state.undecided(forming.operation);
+    const Cohort* cohort = context_.state.find_cohort(forming.cohort);
+    P2PBANK_CHECK(operation != nullptr && cohort != nullptr);
+    if (operation->settlements.size() == cohort->members.size()) {
+        decisions_.decide(forming.operation, wire::OPERATION_JOIN, true, cohort->members);
+        forming.answer = joined_answer(*cohort);
+        promise_(forming.requester, forming.answer);
+        forming.stage = Stage::telling;
+        forming.deadline = context_.now + timing::kTelling;
+        return false;
+    }
+    if (context_.now >= forming.deadline) {
+        const std::string who = unsettled(forming.operation, cohort->members, forming.refusals);
+        decisions_.decide(forming.operation, wire::OPERATION_JOIN, false, {});
+        reply_(forming.requester, failure("unreachable", "no agreement in time from " + who +
+                                                             "; nothing was changed"));
+        return true;
+    }
+    if (context_.now < forming.at) return false;
+    wire::Datagram message;
+    wire::JoinRequest* join = message.mutable_join_request();
+    to_wire(forming.operation, join->mutable_operation());
+    join->set_cohort(cohort->id.value());
+    join->set_cohort_name(cohort->name);
+    join->set_deadline_ms(static_cast<uint32_t>(
+        duration_cast<milliseconds>(forming.deadline - context_.now).count()));
+    for (const std::string& member : cohort->members) {
+        if (!operation->settlements.contains(member)) {
+            context_.send(*context_.state.find(member), message);
+        }
+    }
+    forming.at = context_.now + forming.retry.next(context_.random);
+    return false;
+}
+
+bool Procedures::begin_joining(Forming& forming) {
+    State::Record record;
+    auto* cohort = record.mutable_cohort_forming();
+    const uint64_t id = context_.state.next_cohort;
+    forming.cohort = CohortId(id);
+    const std::string name = "cohort-" + std::to_string(id);
+    forming.operation = {"bank:" + name, context_.state.boots, context_.state.counter + 1};
+    cohort->set_cohort(id);
+    cohort->set_cohort_name(name);
+    cohort->add_members(forming.first);
+    for (size_t i = 0; i + 1 < forming.size; ++i) cohort->add_members(forming.answering[i]);
+    to_wire(forming.operation, cohort->mutable_operation());
+    context_.commit(record);
+    forming.stage = Stage::settling;
+    forming.deadline = context_.now + timing::kJoining;
+    forming.at = context_.now;
+    forming.retry.reset();
+    return advance(forming);
+}
+
+Answer Procedures::joined_answer(const Cohort& cohort) const {
+    std::vector<std::string> members = cohort.members;
+    std::sort(members.begin(), members.end());
+    Answer answer = success("new-cohort " + cohort.name + " members " + joined(members));
+    answer.fact("cohort", cohort.name);
+    std::vector<std::vector<Answer::Fact>> rows;
+    for (const std::string& member : members) rows.push_back({{"name", member, false}});
+    answer.tables.emplace_back("members", std::move(rows));
+    return answer;
+}
+
+void Procedures::on_settled(const OperationId& id) {
+    for (auto at = forming_.begin(); at != forming_.end(); ++at) {
+        if (at->operation != id || at->stage != Stage::settling) continue;
+        if (advance(*at)) forming_.erase(at);
+        return;
+    }
+    for (auto at = ending_.begin(); at != ending_.end(); ++at) {
+        if (at->operation != id || at->stage != Stage::settling) continue;
+        if (advance(*at)) ending_.erase(at);
+        return;
+    }
+}
+
+void Procedures::on_settle_refused(const Account& account, const wire::SettleRefused& refused) {
+    const OperationId id = from_wire(refused.operation());
+    for (Forming& forming : forming_) {
+        if (forming.operation == id) forming.refusals[account.name] = refused.code();
+    }
+    for (Ending& ending : ending_) {
+        if (ending.operation == id) ending.refusals[account.name] = refused.code();
+    }
+}
+
+// Who has not settled, and what they said: "bob (busy), carol".
+std::string Procedures::unsettled(const OperationId& id, const std::vector<std::string>& members,
+                                  const std::map<std::string, std::string>& refusals) const {
+    const Operation* operation = context_.state.undecided(id);
+    std::vector<std::string> names;
+    for (const std::string& member : members) {
+        if (operation != nullptr && operation->settlements.contains(member)) continue;
+        const auto refusal = refusals.find(member);
+        names.push_back(member + (refusal == refusals.end() ? "" : " (" + refusal->second + ")"));
+    }
+    return joined(names);
+}
+
+// --- delete-cohort --------------------------------------------------------------------------------
+
+void Procedures::delete_cohort(Requester requester, const Account& account, bool force) {
+    const Cohort* cohort = context_.state.find_cohort(account.cohort);
+    if (cohort == nullptr) {
+        reply_(requester, failure("not-in-cohort", account.name + " is in no cohort"));
+        return;
+    }
+    if (force) {
+        for (auto at = ending_.begin(); at != ending_.end(); ++at) {
+            if (at->cohort != cohort->id || at->stage != Stage::settling) continue;
+            reply_(at->requester, failure("not-in-cohort", "the cohort was ended by force"));
+            ending_.erase(at);
+            break;
+        }
+        const std::vector<std::string> members = cohort->members;
+        Ending ending;
+        ending.requester = std::move(requester);
+        ending.cohort = cohort->id;
+        ending.members = members;
+        ending.answer = end_cohort(*cohort, nullptr);
+        promise_(ending.requester, ending.answer);
+        ending.stage = Stage::telling;
+        ending.deadline = context_.now + timing::kTelling / 4;
+        ending_.push_back(std::move(ending));
+        return;
+    }
+    if (cohort->stage == CohortStage::freezing) {
+        reply_(requester, failure("busy", cohort->name + " is being ended already; try again"));
+        return;
+    }
+    Ending ending;
+    ending.requester = std::move(requester);
+    ending.cohort = cohort->id;
+    ending.members = cohort->members;
+    ending.operation = {"bank:" + cohort->name, context_.state.boots, context_.state.counter + 1};
+    ending.deadline = context_.now + timing::kFreezing;
+    ending.at = context_.now;
+    State::Record record;
+    record.mutable_cohort_freezing()->set_cohort(cohort->id.value());
+    to_wire(ending.operation, record.mutable_cohort_freezing()->mutable_operation());
+    context_.commit(record);
+    ending_.push_back(std::move(ending));
+    if (advance(ending_.back())) ending_.pop_back();
+}
+
+bool Procedures::advance(Ending& ending) {
+    if (ending.stage == Stage::telling) {
+        const bool all_know =
+            std::all_of(ending.members.begin(), ending.members.end(), [&](const auto& name) {
+                return context_.state.find(name)->ended_cohort() != ending.cohort;
+            });
+        if (!all_know && context_.now < ending.deadline) return false;
+        reply_(ending.requester, std::move(ending.answer));
+        return true;
+    }
+    const Operation* operation = context_.state.undecided(ending.operation);
+    const Cohort* cohort = context_.state.find_cohort(ending.cohort);
+    P2PBANK_CHECK(operation != nullptr && cohort != nullptr);
+    if (operation->settlements.size() == cohort->members.size()) return finish_freezing(ending);
+    if (context_.now >= ending.deadline) {
+        const std::string who = unsettled(ending.operation, cohort->members, ending.refusals);
+        decisions_.decide(ending.operation, wire::OPERATION_FREEZE, false, {});
+        reply_(ending.requester,
+               failure("unreachable", "no last checkpoint in time from " + who +
+                                          "; nothing was changed (--force ends the cohort at its "
+                                          "last cut)"));
+        return true;
+    }
+    if (context_.now < ending.at) return false;
+    wire::Datagram message;
+    wire::FreezeRequest* freeze = message.mutable_freeze_request();
+    to_wire(ending.operation, freeze->mutable_operation());
+    freeze->set_cohort(cohort->id.value());
+    freeze->set_deadline_ms(static_cast<uint32_t>(
+        duration_cast<milliseconds>(ending.deadline - context_.now).count()));
+    for (const std::string& member : cohort->members) {
+        if (!operation->settlements.contains(member)) {
+            context_.send(*context_.state.find(member), message);
+        }
+    }
+    ending.at = context_.now + ending.retry.next(context_.random);
+    return false;
+}
+
+bool Procedures::finish_freezing(Ending& ending) {
+    const Operation* operation = context_.state.undecided(ending.operation);
+    std::string why;
+    if (!decisions_.cut_matches(*operation, why)) {
+        context_.notice(Severity::error, "aborts " + to_string(ending.operation) + ": " + why);
+        decisions_.decide(ending.operation, wire::OPERATION_FREEZE, false, {});
+        reply_(ending.requester, failure("refused", why + "; nothing was changed"));
+        return true;
+    }
+    ending.answer = end_cohort(*context_.state.find_cohort(ending.cohort), operation);
+    promise_(ending.requester, ending.answer);
+    ending.stage = Stage::telling;
+    ending.deadline = context_.now + timing::kTelling;
+    return false;
+}
+
+Answer Procedures::end_cohort(const Cohort& cohort, const Operation* operation) {
+    State& state = context_.state;
+    State::Record record;
+    auto* ended = record.mutable_cohort_ended();
+    ended->set_cohort(cohort.id.value());
+    if (operation != nullptr) to_wire(operation->id, ended->mutable_operation());
+    std::vector<std::string> members = cohort.members;
+    std::sort(members.begin(), members.end());
+    Answer answer = success("delete-cohort " + cohort.name + " members " + joined(members));
+    answer.fact("cohort", cohort.name);
+    std::vector<std::vector<Answer::Fact>> given_back;
+    for (const std::string& name : members) {
+        const Account& account = *state.find(name);
+        Totals totals = account.totals;
+        if (operation != nullptr) {
+            const Totals& settled = operation->settlements.find(name)->second.totals;
+            const Money missing = must_subtract(totals.adjustments, settled.adjustments);
+            const Money adjustments = totals.adjustments;
+            totals = settled;
+            totals.adjustments = adjustments;
+            totals.balance = must_add(totals.balance, missing);
+        }
+        for (const std::string& peer_name : members) {
+            if (peer_name == name) continue;
+            const Channel& here = state.channel(operation, account, peer_name);
+            const Channel& there = state.channel(operation, *state.find(peer_name), name);
+            const Money back = must_subtract(here.sent_sum, there.received_sum);
+            totals.balance = must_add(totals.balance, back);
+            totals.carried = must_add(
+                totals.carried, must_subtract(must_add(here.received_sum, back), here.sent_sum));
+            if (back.is_zero()) continue;
+            answer.line("gave back " + to_string(back) + " to " + name + ", in transit to " +
+                        peer_name);
+            given_back.push_back({{"amount", to_string(back), true},
+                                  {"to", name, false},
+                                  {"in_transit_to", peer_name, false}});
+        }
+        auto* end = ended->add_members();
+        end->set_name(name);
+        to_wire(totals, end->mutable_totals());
+    }
+    answer.tables.emplace_back("given_back", std::move(given_back));
+    context_.commit(record);
+    for (const std::string& name : members) decisions_.tell_end(*state.find(name));
+    return answer;
+}
+
+// --- exit, by the operator ------------------------------------------------------------------------
+
+void Procedures::exit(Requester requester, const Account& account) {
+    const Cohort* cohort = context_.state.cohort_of(account);
+    if (cohort != nullptr) {
+        reply_(requester, failure("in-cohort", account.name + " is in " + cohort->name +
+                                                   "; delete-cohort comes first"));
+        return;
+    }
+    if (!account.attached) {  // no process has ever had it
+        State::Record record;
+        record.mutable_exited()->set_name(account.name);
+        to_wire(account.totals, record.mutable_exited()->mutable_totals());
+        context_.commit(record);
+        reply_(requester, success("exit " + account.name + " balance " +
+                                  to_string(account.totals.balance)));
+        return;
+    }
+    Exiting exiting;
+    exiting.requester = std::move(requester);
+    exiting.name = account.name;
+    exiting.nonce = context_.random.next() | 1;
+    exiting.deadline = context_.now + timing::kExiting;
+    exiting.at = context_.now;
+    exiting_.push_back(std::move(exiting));
+    if (advance(exiting_.back())) exiting_.pop_back();
+}
+
+bool Procedures::advance(Exiting& exiting) {
+    const Account& account = *context_.state.find(exiting.name);
+    if (account.exited) {
+        reply_(exiting.requester, success("exit " + account.name + " balance " +
+                                          to_string(account.totals.balance)));
+        return true;
+    }
+    if (context_.now >= exiting.deadline) {
+        reply_(exiting.requester,
+               failure("unreachable", account.name + " does not answer; nothing was changed"));
+        return true;
+    }
+    if (context_.now < exiting.at) return false;
+    wire::Datagram message;
+    message.mutable_exit_order()->set_nonce(exiting.nonce);
+    context_.send(account, message);
+    exiting.at = context_.now + exiting.retry.next(context_.random);
+    return false;
+}
+
+void Procedures::on_exit_final(Account& account, const wire::ExitFinal& final, Address from) {
+    wire::Datagram message;
+    wire::ExitDone* done = message.mutable_exit_done();
+    const Totals totals = p2pbank::from_wire(final.totals());
+    const bool ordered =
+        final.order() == 0 ||
+        std::any_of(exiting_.begin(), exiting_.end(), [&](const Exiting& exiting) {
+            return exiting.name == account.name && exiting.nonce == final.order();
+        });
+    if (account.exited) {
+        done->set_accepted(true);
+    } else if (context_.state.cohort_of(account) != nullptr ||
+               account.ended_cohort().value() != 0) {
+        done->set_code("in-cohort");
+        done->set_text(account.name + " is in a cohort; delete-cohort comes first");
+    } else if (!ordered) {
+        done->set_code("refused");
+        done->set_text("the operator has given up closing the account");
+    } else if (!adds_up(totals, ChannelMap())) {
+        context_.notice(Severity::error, "refuses the last balance of " + account.name +
+                                             ": it does not add up");
+        done->set_code("refused");
+        done->set_text("the last balance does not add up");
+    } else {
+        State::Record record;
+        record.mutable_exited()->set_name(account.name);
+        *record.mutable_exited()->mutable_totals() = final.totals();
+        context_.commit(record);
+        done->set_accepted(true);
+    }
+    context_.send(from, std::move(message));
+    run(exiting_);
+}
+
+// --- audit ----------------------------------------------------------------------------------------
+
+void Procedures::audit(Requester requester) {
+    Audit audit;
+    audit.requester = std::move(requester);
+    audit.nonce = context_.random.next();
+    audit.deadline = context_.now + timing::kReporting;
+    audit.at = context_.now;
+    for (const auto& [id, cohort] : context_.state.cohorts) {
+        if (cohort.stage == CohortStage::forming) continue;
+        for (const std::string& member : cohort.members) {
+            if (audit.missing.size() < kMostReports) audit.missing.insert(member);
+        }
+    }
+    for (const Account& account : context_.state.accounts()) {
+        if (audit.missing.size() >= kMostReports) break;
+        if (!account.exited && account.attached) audit.missing.insert(account.name);
+    }
+    audits_.push_back(std::move(audit));
+    if (advance(audits_.back())) audits_.pop_back();
+}
+
+void Procedures::on_report(const Account& account, const wire::Report& report) {
+    for (auto at = audits_.begin(); at != audits_.end(); ++at) {
+        if (at->nonce != report.nonce() || at->missing.erase(account.name) == 0) continue;
+        at->reports[account.name] = report;
+        if (advance(*at)) audits_.erase(at);
+        return;
+    }
+}
+
+bool Procedures::advance(Audit& audit) {
+    if (audit.missing.empty() || context_.now >= audit.deadline) {
+        reply_(audit.requester, audit_answer(context_.state, audit.reports));
+        return true;
+    }
+    if (context_.now < audit.at) return false;
+    wire::Datagram message;
+    message.mutable_report_request()->set_nonce(audit.nonce);
+    for (const std::string& name : audit.missing) {
+        context_.send(*context_.state.find(name), message);
+    }
+    audit.at = context_.now + timing::kReporting / 4;
+    return false;
+}
+
+// --- time -----------------------------------------------------------------------------------------
+
+template <class Procedure>
+void Procedures::run(std::list<Procedure>& procedures) {
+    for (auto at = procedures.begin(); at != procedures.end();) {
+        at = advance(*at) ? procedures.erase(at) : std::next(at);
+    }
+}
+
+void Procedures::on_acknowledged() {
+    run(forming_);
+    run(ending_);
+}
+
+void Procedures::on_timer() {
+    run(forming_);
+    run(ending_);
+    run(exiting_);
+    run(audits_);
+}
+
+std::optional<TimePoint> Procedures::next_wake() const {
+    std::optional<TimePoint> wake;
+    const auto consider = [&](TimePoint at) { wake = wake ? std::min(*wake, at) : at; };
+    const auto both = [&](const auto& procedure) {
+        consider(procedure.deadline);
+        if (procedure.stage != Stage::telling) consider(procedure.at);
+    };
+    for (const Forming& forming : forming_) both(forming);
+    for (const Ending& ending : ending_) both(ending);
+    for (const Exiting& exiting : exiting_) consider(std::min(exiting.deadline, exiting.at));
+    for (const Audit& audit : audits_) consider(std::min(audit.deadline, audit.at));
+    return wake;
+}
+
+}  // namespace p2pbank::bank

@@ -1,0 +1,182 @@
+// What customer processes ask for: to be attached, and commands that they pass on. Part of Bank.
+#include "bank/bank.h"
+#include "common/base/names.h"
+#include "common/wire/convert.h"
+
+namespace p2pbank {
+
+using namespace bank;
+
+void Bank::on_customer_command(const wire::Datagram& datagram, Address from) {
+    const wire::Command& command = datagram.command();
+    if (command.has_open()) {
+        on_open(datagram, command, from);
+        return;
+    }
+    const Account* account = context_.state.find(datagram.sender());
+    if (account == nullptr || datagram.instance() < account->boots) return;
+    const Requester requester{CommandId(), account->name, datagram.instance(), command.request(),
+                              from};
+    if (procedures_.is_under_way(requester)) return;
+    if (account->details != nullptr &&
+        account->details->replied_instance == requester.instance &&
+        account->details->reply.request() >= requester.request) {
+        if (account->details->reply.request() != requester.request) return;  // long answered
+        wire::Datagram message;
+        *message.mutable_reply() = account->details->reply;
+        context_.send(from, std::move(message));
+        return;
+    }
+    if (account->exited) {
+        reply(requester, failure("exited", "the account is closed"));
+    } else if (command.has_new_cohort()) {
+        const uint32_t size = command.new_cohort().size();
+        const auto checked = parse_count(std::to_string(size));
+        if (checked) {
+            procedures_.new_cohort(requester, *account, size);
+        } else {
+            reply(requester, failure(checked.error()));
+        }
+    } else if (command.has_delete_cohort()) {
+        procedures_.delete_cohort(requester, *account, command.delete_cohort().force());
+    }
+}
+
+std::optional<Answer> Bank::why_not_open(std::string_view name, const wire::Open& open) const {
+    const auto checked = check_name(name);
+    if (!checked) return failure(checked.error());
+    if (open.balance() > static_cast<uint64_t>(limits::kMaxAmountUnits) * 100) {
+        return failure("bad-amount", "the most is 1000000000000000");
+    }
+    const auto ip = parse_ip(ip_to_string(open.ip()));
+    if (!ip) return failure(ip.error());
+    if (open.port1() == 0 || open.port1() > 65'535 || open.port2() == 0 || open.port2() > 65'535) {
+        return failure("bad-port", "a port is a number from 1 to 65535");
+    }
+    if (open.port1() == open.port2()) {
+        return failure("bad-port", "the port for the bank and the port for peers must differ");
+    }
+    const Account* other = context_.state.find(name);
+    if (other != nullptr) {
+        return failure("name-taken", "there is " +
+                                         std::string(other->exited ? "a closed account "
+                                                                   : "an account ") +
+                                         std::string(name) + " already; choose another name");
+    }
+    return std::nullopt;
+}
+
+Answer Bank::opened_answer(const Account& account) const {
+    Answer answer = success("open " + account.name + " balance " + to_string(account.totals.opening));
+    return answer.fact("name", account.name).fact("balance", account.totals.opening);
+}
+
+void Bank::on_open(const wire::Datagram& datagram, const wire::Command& command, Address from) {
+    const wire::Open& open = command.open();
+    const Account* known = context_.state.find(open.name());
+    wire::Datagram message;
+    wire::Reply* out = message.mutable_reply();
+    out->set_request(command.request());
+    if (known == nullptr || known->opener != open.opener() || open.opener() == 0) {
+        const auto why_not = why_not_open(open.name(), open);
+        if (why_not) {
+            out->set_code(why_not->code);
+            out->set_text(why_not->text);
+            context_.send(from, std::move(message));
+            return;
+        }
+        State::Record record;
+        auto* opened = record.mutable_opened();
+        opened->set_name(open.name());
+        opened->set_balance(static_cast<int64_t>(open.balance()));
+        opened->set_ip(open.ip());
+        opened->set_port1(open.port1());
+        opened->set_port2(open.port2());
+        opened->set_opener(open.opener());
+        context_.commit(record);
+        record.Clear();
+        auto* attached = record.mutable_attached();
+        attached->set_name(open.name());
+        attached->set_ip(open.ip());
+        attached->set_port1(open.port1());
+        attached->set_port2(open.port2());
+        attached->set_opener(open.opener());
+        attached->set_boots(datagram.instance());
+        attached->set_epoch(datagram.epoch());
+        context_.commit(record);
+        known = context_.state.find(open.name());
+        context_.notice(Severity::info, "opened account " + known->name + " at " +
+                                            to_string(known->bank_side()));
+    }
+    // The same open again, perhaps by a process that was started again: the same answer.
+    out->set_success(true);
+    out->set_text(opened_answer(*known).text);
+    context_.send(from, std::move(message));
+}
+
+void Bank::on_attach(const wire::Datagram& datagram, Address from) {
+    const wire::Attach& attach = datagram.attach();
+    if (datagram.sender().empty()) {
+        offer_account(attach, from);
+        return;
+    }
+    Account* account = context_.state.find(datagram.sender());
+    wire::Datagram message;
+    wire::AttachReply* out = message.mutable_attach_reply();
+    if (account == nullptr || attach.opener() == 0 ||
+        (account->opener != 0 && account->opener != attach.opener())) {
+        context_.send(from, std::move(message));
+        return;
+    }
+    if (datagram.instance() < account->boots) return;
+    const bool sane = parse_ip(ip_to_string(attach.ip())).ok() && attach.port1() > 0 &&
+                      attach.port1() <= 65'535 && attach.port2() > 0 && attach.port2() <= 65'535;
+    const bool news = datagram.instance() > account->boots || !account->attached ||
+                      datagram.epoch() > account->epoch;
+    if (sane && news && !account->exited) {
+        State::Record record;
+        auto* attached = record.mutable_attached();
+        attached->set_name(account->name);
+        attached->set_ip(attach.ip());
+        attached->set_port1(attach.port1());
+        attached->set_port2(attach.port2());
+        attached->set_opener(attach.opener());
+        attached->set_boots(datagram.instance());
+        attached->set_epoch(std::max(datagram.epoch(), account->epoch));
+        context_.commit(record);
+    }
+    const Cohort* cohort = context_.state.find_cohort(account->cohort);
+    out->set_known(true);
+    out->set_exited(account->exited);
+    out->set_cohort(account->cohort.value());
+    if (cohort != nullptr) out->set_cohort_name(cohort->name);
+    out->set_adjustments(account->totals.adjustments.cents());
+    out->set_epoch(account->epoch);
+    context_.send(from, std::move(message));
+    if (account->ended_cohort().value() != 0) {
+        context_.send(from, decisions_.cohort_ended(*account));
+    }
+}
+
+// An account that the operator opened, or a row of an edited CSV, for a process without one: the one
+// that listens where the account says, or that names it.
+void Bank::offer_account(const wire::Attach& attach, Address from) {
+    const Account* found = nullptr;
+    if (!attach.wanted().empty()) {
+        found = context_.state.find(attach.wanted());
+    } else {
+        for (const Account& account : context_.state.accounts()) {
+            if (account.opener == 0 && !account.exited && account.ip == attach.ip() &&
+                account.port1 == attach.port1() && account.port2 == attach.port2()) {
+                found = &account;
+            }
+        }
+    }
+    if (found == nullptr || found->exited || found->opener != 0) return;
+    wire::Datagram message;
+    message.mutable_account_offer()->set_name(found->name);
+    to_wire(found->totals, message.mutable_account_offer()->mutable_totals());
+    context_.send(from, std::move(message));
+}
+
+}  // namespace p2pbank

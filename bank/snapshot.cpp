@@ -1,0 +1,157 @@
+// The whole state as records, and back. Part of bank::State.
+#include "bank/state.h"
+#include "common/wire/convert.h"
+
+namespace p2pbank::bank {
+
+namespace records = bank_records;
+
+namespace {
+
+constexpr int kAccountsInRecord = 512;
+
+Error bad(const char* what) {
+    return Error{"bad-record", std::string("a snapshot is not readable: ") + what};
+}
+
+void write_account(const Account& account, records::Account* out) {
+    out->set_name(account.name);
+    to_wire(account.totals, out->mutable_totals());
+    out->set_ip(account.ip);
+    out->set_port1(account.port1);
+    out->set_port2(account.port2);
+    out->set_cohort(account.cohort.value());
+    out->set_exited(account.exited);
+    out->set_opener(account.opener);
+    out->set_attached(account.attached);
+    out->set_boots(account.boots);
+    out->set_epoch(account.epoch);
+    if (!account.details) return;
+    for (const auto& [peer, channel] : account.details->channels) {
+        to_wire(peer, channel, out->add_channels());
+    }
+    out->set_ended_cohort(account.details->ended_cohort.value());
+    out->set_replied_instance(account.details->replied_instance);
+    if (account.details->replied_instance != 0) *out->mutable_reply() = account.details->reply;
+}
+
+}  // namespace
+
+void State::snapshot(const std::function<void(std::string)>& take) const {
+    Record record;
+    records::Snapshot* out = record.mutable_snapshot();
+    out->set_boots(boots);
+    out->set_counter(counter);
+    out->set_next_cohort(next_cohort);
+    for (const uint64_t hash : table_hashes) out->add_table_hashes(hash);
+    for (const auto& [initiator, operation] : operations) {
+        records::Operation* written = out->add_operations();
+        to_wire(operation.id, written->mutable_id());
+        written->set_kind(operation.kind);
+        written->set_aborted(operation.aborted);
+        written->set_begun(operation.begun);
+        for (const auto& [name, settlement] : operation.settlements) {
+            records::Settlement* settled = written->add_settlements();
+            settled->set_name(name);
+            to_wire(settlement.totals, settled->mutable_totals());
+            for (const auto& [peer, channel] : settlement.channels) {
+                to_wire(peer, channel, settled->add_channels());
+            }
+        }
+    }
+    for (const auto& [id, commit] : committed) {
+        records::Committed* written = out->add_committed();
+        to_wire(id, written->mutable_id());
+        written->set_kind(commit.kind);
+        for (const std::string& name : commit.unacked) written->add_unacked(name);
+        written->set_cohort(commit.cohort.value());
+    }
+    for (const auto& [id, cohort] : cohorts) {
+        records::Cohort* written = out->add_cohorts();
+        written->set_id(id.value());
+        written->set_name(cohort.name);
+        for (const std::string& member : cohort.members) written->add_members(member);
+        written->set_stage(static_cast<uint32_t>(cohort.stage));
+        to_wire(cohort.operation, written->mutable_operation());
+    }
+    take(record.SerializeAsString());
+    record.Clear();
+    for (const Account& account : accounts_) {
+        write_account(account, record.mutable_accounts()->add_accounts());
+        if (record.accounts().accounts_size() < kAccountsInRecord) continue;
+        take(record.SerializeAsString());
+        record.mutable_accounts()->Clear();
+    }
+    if (record.accounts().accounts_size() > 0) take(record.SerializeAsString());
+}
+
+Result<void> State::apply_snapshot(const records::Snapshot& in) {
+    *this = State();
+    boots = in.boots();
+    counter = in.counter();
+    next_cohort = in.next_cohort();
+    table_hashes.assign(in.table_hashes().begin(), in.table_hashes().end());
+    for (const records::Operation& read : in.operations()) {
+        Operation& operation = operations[read.id().initiator()];
+        operation.id = from_wire(read.id());
+        operation.kind = read.kind();
+        operation.aborted = read.aborted();
+        operation.begun = read.begun();
+        for (const records::Settlement& settled : read.settlements()) {
+            Settlement& settlement = operation.settlements[settled.name()];
+            settlement.totals = from_wire(settled.totals());
+            for (const wire::Channel& channel : settled.channels()) {
+                auto channel_read = from_wire(channel);
+                if (!channel_read) return bad("a settled channel");
+                settlement.channels[channel.peer()] = std::move(*channel_read);
+            }
+        }
+    }
+    for (const records::Committed& read : in.committed()) {
+        Committed& commit = committed[from_wire(read.id())];
+        commit.kind = read.kind();
+        commit.unacked.insert(read.unacked().begin(), read.unacked().end());
+        commit.cohort = CohortId(read.cohort());
+    }
+    for (const records::Cohort& read : in.cohorts()) {
+        if (read.stage() > static_cast<uint32_t>(CohortStage::freezing)) return bad("a cohort");
+        Cohort& cohort = cohorts[CohortId(read.id())];
+        cohort.id = CohortId(read.id());
+        cohort.name = read.name();
+        cohort.members.assign(read.members().begin(), read.members().end());
+        cohort.stage = static_cast<CohortStage>(read.stage());
+        cohort.operation = from_wire(read.operation());
+        if (cohort.stage != CohortStage::forming) continue;
+        for (const std::string& member : cohort.members) forming[member] = cohort.id;
+    }
+    return {};
+}
+
+Result<void> State::apply_account(const records::Account& in) {
+    if (find(in.name()) != nullptr) return bad("an account twice");
+    Account& account = add_account(in.name());
+    account.totals = from_wire(in.totals());
+    account.ip = in.ip();
+    account.port1 = static_cast<uint16_t>(in.port1());
+    account.port2 = static_cast<uint16_t>(in.port2());
+    account.cohort = CohortId(in.cohort());
+    account.exited = in.exited();
+    if (account.exited) ++exited_count;
+    account.opener = in.opener();
+    account.attached = in.attached();
+    account.boots = in.boots();
+    account.epoch = in.epoch();
+    for (const wire::Channel& channel : in.channels()) {
+        auto read = from_wire(channel);
+        if (!read) return bad("a channel");
+        account.more().channels[channel.peer()] = std::move(*read);
+    }
+    if (in.ended_cohort() != 0) account.more().ended_cohort = CohortId(in.ended_cohort());
+    if (in.replied_instance() != 0) {
+        account.more().replied_instance = in.replied_instance();
+        account.more().reply = in.reply();
+    }
+    return {};
+}
+
+}  // namespace p2pbank::bank

@@ -1,0 +1,379 @@
+#include "bank/state.h"
+
+#include <algorithm>
+
+#include "common/base/check.h"
+#include "common/wire/convert.h"
+
+namespace p2pbank::bank {
+
+namespace records = bank_records;
+
+namespace {
+
+constexpr size_t kTableHashesKept = 4;  // the disk holds one of the newest two
+
+Error bad(const char* what) { return Error{"bad-record", std::string("a record does not fit: ") + what}; }
+
+}  // namespace
+
+bool is_of_bank(const OperationId& id) { return id.initiator.starts_with("bank:"); }
+
+AccountDetails& Account::more() {
+    if (!details) details = std::make_unique<AccountDetails>();
+    return *details;
+}
+
+const ChannelMap& Account::channels() const {
+    static const ChannelMap none;
+    return details ? details->channels : none;
+}
+
+Account* State::find(std::string_view name) {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : found->second;
+}
+
+const Account* State::find(std::string_view name) const {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : found->second;
+}
+
+Cohort* State::find_cohort(CohortId id) {
+    const auto found = cohorts.find(id);
+    return found == cohorts.end() ? nullptr : &found->second;
+}
+
+const Cohort* State::find_cohort(CohortId id) const {
+    const auto found = cohorts.find(id);
+    return found == cohorts.end() ? nullptr : &found->second;
+}
+
+const Cohort* State::cohort_of(const Account& account) const {
+    if (account.cohort.value() != 0) return find_cohort(account.cohort);
+    const auto found = forming.find(account.name);
+    return found == forming.end() ? nullptr : find_cohort(found->second);
+}
+
+void State::reserve(size_t accounts) { by_name_.reserve(accounts); }
+
+Account& State::add_account(std::string name) {
+    Account& account = accounts_.emplace_back();
+    account.name = std::move(name);
+    by_name_.emplace(account.name, &account);
+    return account;
+}
+
+std::optional<bool> State::decision(const OperationId& id) const {
+    if (committed.contains(id)) return true;
+    const auto found = operations.find(id.initiator);
+    if (found == operations.end() || found->second.id < id) {
+        // Nobody but the bank could commit what the bank initiated, and it knows nothing of this.
+        if (is_of_bank(id)) return false;
+        return std::nullopt;
+    }
+    if (found->second.id == id && !found->second.aborted) return std::nullopt;
+    return false;
+}
+
+const Operation* State::undecided(const OperationId& id) const {
+    const auto found = operations.find(id.initiator);
+    if (found == operations.end() || found->second.id != id || found->second.aborted) return nullptr;
+    return committed.contains(id) ? nullptr : &found->second;
+}
+
+bool State::is_superseded(const OperationId& id) const {
+    const auto found = operations.find(id.initiator);
+    return found != operations.end() && id < found->second.id;
+}
+
+const Channel& State::channel(const Operation* operation, const Account& account,
+                              const std::string& peer) const {
+    static const Channel none;
+    if (operation != nullptr) {
+        const auto settled = operation->settlements.find(account.name);
+        if (settled != operation->settlements.end()) {
+            const auto changed = settled->second.channels.find(peer);
+            if (changed != settled->second.channels.end()) return changed->second;
+        }
+    }
+    const auto& channels = account.channels();
+    const auto found = channels.find(peer);
+    return found == channels.end() ? none : found->second;
+}
+
+Result<void> State::apply(const Record& record) {
+    switch (record.kind_case()) {
+        case Record::kStarted: boots = record.started().boots(); return {};
+        case Record::kOpened: return apply_opened(record.opened());
+        case Record::kAttached: return apply_attached(record.attached());
+        case Record::kSettled: return apply_settled(record.settled());
+        case Record::kBegun:
+            newest(from_wire(record.begun().operation()), record.begun().kind()).begun = true;
+            return {};
+        case Record::kDecided: return apply_decided(record.decided());
+        case Record::kAcked: {
+            const auto found = committed.find(from_wire(record.acked().operation()));
+            if (found == committed.end()) return {};
+            found->second.unacked.erase(record.acked().name());
+            if (found->second.unacked.empty()) {
+                // From now on the operation is known as aborted, or not known: nobody is left who
+                // could ask and mean it.
+                const OperationId id = found->first;
+                committed.erase(found);
+                const auto newest_one = operations.find(id.initiator);
+                if (newest_one != operations.end() && newest_one->second.id == id) {
+                    newest_one->second.aborted = true;
+                }
+            }
+            return {};
+        }
+        case Record::kCohortForming: {
+            const auto& in = record.cohort_forming();
+            Cohort& cohort = cohorts[CohortId(in.cohort())];
+            cohort.id = CohortId(in.cohort());
+            cohort.name = in.cohort_name();
+            cohort.members.assign(in.members().begin(), in.members().end());
+            cohort.stage = CohortStage::forming;
+            cohort.operation = from_wire(in.operation());
+            for (const std::string& member : cohort.members) forming[member] = cohort.id;
+            next_cohort = std::max(next_cohort, in.cohort() + 1);
+            newest(cohort.operation, wire::OPERATION_JOIN);
+            return {};
+        }
+        case Record::kCohortFreezing: {
+            Cohort* cohort = find_cohort(CohortId(record.cohort_freezing().cohort()));
+            if (cohort == nullptr) return bad("freezing");
+            cohort->stage = CohortStage::freezing;
+            cohort->operation = from_wire(record.cohort_freezing().operation());
+            newest(cohort->operation, wire::OPERATION_FREEZE);
+            return {};
+        }
+        case Record::kCohortEnded: return apply_cohort_ended(record.cohort_ended());
+        case Record::kEndAcked: {
+            Account* account = find(record.end_acked().name());
+            if (account == nullptr) return bad("end acked");
+            if (account->ended_cohort() == CohortId(record.end_acked().cohort())) {
+                account->more().ended_cohort = CohortId();
+            }
+            return {};
+        }
+        case Record::kExited: {
+            Account* account = find(record.exited().name());
+            if (account == nullptr) return bad("exited");
+            const auto taken = take_totals(*account, from_wire(record.exited().totals()));
+            if (!taken) return taken;
+            account->exited = true;
+            ++exited_count;
+            table_changed = true;
+            return {};
+        }
+        case Record::kEdited: return apply_edited(record.edited());
+        case Record::kReplied: {
+            Account* account = find(record.replied().name());
+            if (account == nullptr) return bad("replied");
+            account->more().replied_instance = record.replied().instance();
+            account->more().reply = record.replied().reply();
+            return {};
+        }
+        case Record::kTableWritten:
+            table_hashes.push_back(record.table_written().hash());
+            while (table_hashes.size() > kTableHashesKept) table_hashes.pop_front();
+            return {};
+        case Record::kSnapshot: return apply_snapshot(record.snapshot());
+        case Record::kAccounts:
+            for (const auto& account : record.accounts().accounts()) {
+                const auto applied = apply_account(account);
+                if (!applied) return applied;
+            }
+            return {};
+        case Record::KIND_NOT_SET: break;
+    }
+    return bad("unknown kind");
+}
+
+Operation& State::newest(const OperationId& id, wire::OperationKind kind) {
+    Operation& operation = operations[id.initiator];
+    if (operation.id < id) {
+        operation = Operation();
+        operation.id = id;
+        operation.kind = kind;
+    }
+    if (is_of_bank(id)) counter = std::max(counter, id.counter);
+    return operation;
+}
+
+Result<void> State::apply_opened(const records::Opened& opened) {
+    if (find(opened.name()) != nullptr) return bad("opened twice");
+    Account& account = add_account(opened.name());
+    account.totals.balance = account.totals.opening = Money::from_cents(opened.balance());
+    account.ip = opened.ip();
+    account.port1 = static_cast<uint16_t>(opened.port1());
+    account.port2 = static_cast<uint16_t>(opened.port2());
+    account.opener = opened.opener();
+    account.exited = opened.exited();
+    if (account.exited) ++exited_count;
+    table_changed = true;
+    return {};
+}
+
+Result<void> State::apply_attached(const records::Attached& attached) {
+    Account* account = find(attached.name());
+    if (account == nullptr) return bad("attached");
+    const auto port1 = static_cast<uint16_t>(attached.port1());
+    const auto port2 = static_cast<uint16_t>(attached.port2());
+    if (account->ip != attached.ip() || account->port1 != port1 || account->port2 != port2) {
+        table_changed = true;
+    }
+    account->ip = attached.ip();
+    account->port1 = port1;
+    account->port2 = port2;
+    account->opener = attached.opener();
+    account->boots = attached.boots();
+    account->epoch = std::max(account->epoch, attached.epoch());
+    account->attached = true;
+    return {};
+}
+
+Result<void> State::apply_settled(const records::Settled& settled) {
+    Account* account = find(settled.name());
+    if (account == nullptr) return bad("settled");
+    Operation& operation = newest(from_wire(settled.operation()), settled.kind());
+    Settlement& settlement = operation.settlements[settled.name()];
+    settlement.totals = from_wire(settled.totals());
+    settlement.channels.clear();
+    for (const wire::Channel& channel : settled.channels()) {
+        auto read = from_wire(channel);
+        if (!read) return bad("a settled channel");
+        settlement.channels[channel.peer()] = std::move(*read);
+    }
+    account->epoch = std::max(account->epoch, settled.epoch());
+    return {};
+}
+
+Result<void> State::apply_decided(const records::Decided& decided) {
+    const OperationId id = from_wire(decided.operation());
+    Operation& operation = newest(id, decided.kind());
+    if (operation.id != id) return {};  // a newer one has superseded it: aborted all the same
+    if (!decided.commit()) {
+        operation.aborted = true;
+        operation.settlements.clear();
+        abort_cohort(id);  // takes the operation away, if it would have started the cohort
+        return {};
+    }
+    Committed& commit = committed[id];
+    commit.kind = decided.kind();
+    commit.unacked.insert(decided.participants().begin(), decided.participants().end());
+    if (decided.kind() == wire::OPERATION_CHECKPOINT || decided.kind() == wire::OPERATION_JOIN) {
+        const auto applied = apply_settlements(operation);
+        if (!applied) return applied;
+        operation.settlements.clear();
+    }
+    if (decided.kind() == wire::OPERATION_JOIN) start_cohort(id);
+    return {};
+}
+
+Result<void> State::apply_settlements(const Operation& operation) {
+    for (const auto& [name, settlement] : operation.settlements) {
+        Account* account = find(name);
+        if (account == nullptr) return bad("a settlement");
+        const auto taken = take_totals(*account, settlement.totals);
+        if (!taken) return taken;
+        for (const auto& [peer, channel] : settlement.channels) {
+            account->more().channels[peer] = channel;
+        }
+    }
+    table_changed = true;
+    return {};
+}
+
+// A correction that the customer has not applied yet stays part of its row.
+Result<void> State::take_totals(Account& account, const Totals& totals) {
+    const auto missing = checked_subtract(account.totals.adjustments, totals.adjustments);
+    const auto balance = missing ? checked_add(totals.balance, *missing) : std::nullopt;
+    if (!balance) return bad("a correction");
+    const Money adjustments = account.totals.adjustments;
+    account.totals = totals;
+    account.totals.balance = *balance;
+    account.totals.adjustments = adjustments;
+    return {};
+}
+
+void State::start_cohort(const OperationId& id) {
+    for (auto& [cohort_id, cohort] : cohorts) {
+        if (cohort.operation != id || cohort.stage != CohortStage::forming) continue;
+        cohort.stage = CohortStage::active;
+        committed[id].cohort = cohort_id;
+        for (const std::string& member : cohort.members) {
+            forming.erase(member);
+            Account* account = find(member);
+            account->cohort = cohort_id;
+            if (account->details) account->details->channels.clear();
+        }
+        table_changed = true;
+    }
+}
+
+void State::abort_cohort(const OperationId& id) {
+    for (auto at = cohorts.begin(); at != cohorts.end();) {
+        Cohort& cohort = at->second;
+        if (cohort.operation == id && cohort.stage == CohortStage::forming) {
+            for (const std::string& member : cohort.members) forming.erase(member);
+            at = cohorts.erase(at);
+            operations.erase(id.initiator);
+            continue;
+        }
+        if (cohort.operation == id && cohort.stage == CohortStage::freezing) {
+            cohort.stage = CohortStage::active;
+        }
+        ++at;
+    }
+}
+
+Result<void> State::apply_cohort_ended(const records::CohortEnded& ended) {
+    const CohortId id(ended.cohort());
+    const auto found = cohorts.find(id);
+    if (found == cohorts.end()) return bad("a cohort's end");
+    for (const auto& end : ended.members()) {
+        Account* account = find(end.name());
+        if (account == nullptr) return bad("a member's end");
+        account->totals = from_wire(end.totals());
+        account->cohort = CohortId();
+        AccountDetails& details = account->more();
+        details.channels.clear();
+        details.ended_cohort = id;
+    }
+    // Whatever its members had under way, and had not acknowledged, ends with the cohort.
+    for (const std::string& member : found->second.members) {
+        const auto operation = operations.find(member);
+        if (operation != operations.end()) {
+            operation->second.aborted = true;
+            operation->second.settlements.clear();
+        }
+        std::erase_if(committed, [&](const auto& entry) {
+            return entry.first.initiator == member || entry.second.cohort == id;
+        });
+    }
+    operations.erase("bank:" + found->second.name);
+    cohorts.erase(found);
+    table_changed = true;
+    return {};
+}
+
+Result<void> State::apply_edited(const records::Edited& edited) {
+    Account* account = find(edited.name());
+    if (account == nullptr) return bad("edited");
+    const Money by = Money::from_cents(edited.correction());
+    const auto balance = checked_add(account->totals.balance, by);
+    const auto adjustments = checked_add(account->totals.adjustments, by);
+    if (!balance || !adjustments) return bad("edited");
+    account->totals.balance = *balance;
+    account->totals.adjustments = *adjustments;
+    account->ip = edited.ip();
+    account->port1 = static_cast<uint16_t>(edited.port1());
+    account->port2 = static_cast<uint16_t>(edited.port2());
+    table_changed = true;
+    return {};
+}
+
+}  // namespace p2pbank::bank

@@ -1,0 +1,150 @@
+// What the bank keeps: the accounts and cohorts, the settled values of every member's permanent
+// checkpoint, what has been settled for undecided operations, and the decisions.
+//
+// The state changes only by apply(record); each record is also journalled. Owned by Bank.
+//
+// Decisions. An initiator has at most one undecided operation, and its ids rise. So for each
+// initiator only the newest operation seen has to be kept: an older one is committed if it is in
+// `committed`, and aborted otherwise. A COMMIT stays until every participant has acknowledged it.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "bank/records.pb.h"
+#include "common/base/address.h"
+#include "common/base/ids.h"
+#include "common/base/money.h"
+#include "common/base/result.h"
+#include "common/wire/books.h"
+
+namespace p2pbank::bank {
+
+// What only few of a million accounts have.
+struct AccountDetails {
+    ChannelMap channels;         // as settled
+    CohortId ended_cohort;       // its end has not been acknowledged yet
+    uint64_t replied_instance = 0;
+    wire::Reply reply;           // the last, to a command of that instance
+};
+
+struct Account {
+    std::string name;
+    Totals totals;  // as settled; adjustments: the operator's, whether or not the customer has them
+    uint32_t ip = 0;
+    uint16_t port1 = 0;
+    uint16_t port2 = 0;
+    CohortId cohort;
+    bool exited = false;
+    bool attached = false;  // a process has it, and has answered from this address
+    uint64_t opener = 0;
+    uint64_t boots = 0;
+    uint64_t epoch = 0;  // the newest that the bank knows
+    std::unique_ptr<AccountDetails> details;
+
+    AccountDetails& more();
+    const ChannelMap& channels() const;
+    CohortId ended_cohort() const { return details ? details->ended_cohort : CohortId(); }
+    Address bank_side() const { return {ip, port1}; }
+};
+
+struct Settlement {
+    Totals totals;
+    ChannelMap channels;  // those that differ from the permanent checkpoint
+};
+
+struct Operation {  // the newest of its initiator
+    OperationId id;
+    wire::OperationKind kind = wire::OPERATION_NONE;
+    bool aborted = false;
+    bool begun = false;
+    std::map<std::string, Settlement, std::less<>> settlements;
+};
+
+struct Committed {
+    wire::OperationKind kind = wire::OPERATION_NONE;
+    std::set<std::string, std::less<>> unacked;
+    CohortId cohort;  // of a join
+};
+
+// The bank itself initiates what starts and ends a cohort, one operation at a time for each cohort.
+bool is_of_bank(const OperationId& id);
+
+enum class CohortStage : uint32_t { forming, active, freezing };
+
+struct Cohort {
+    CohortId id;
+    std::string name;
+    std::vector<std::string> members;
+    CohortStage stage = CohortStage::forming;
+    OperationId operation;  // that forms or freezes it
+};
+
+class State {
+  public:
+    using Record = bank_records::Record;
+
+    // Errors: bad-record.
+    Result<void> apply(const Record& record);
+    void snapshot(const std::function<void(std::string)>& take) const;
+
+    Account* find(std::string_view name);
+    const Account* find(std::string_view name) const;
+    const std::deque<Account>& accounts() const { return accounts_; }  // in the order of opening
+    Cohort* find_cohort(CohortId id);
+    const Cohort* find_cohort(CohortId id) const;
+    // The cohort that the account is in or is about to be in; nullptr if none.
+    const Cohort* cohort_of(const Account& account) const;
+    void reserve(size_t accounts);
+
+    // What is decided about an operation; nothing if nothing is.
+    std::optional<bool> decision(const OperationId& id) const;
+    // The undecided operation of that id; nullptr if there is none.
+    const Operation* undecided(const OperationId& id) const;
+    // An operation that this one would supersede may not come back: true if `id` is older.
+    bool is_superseded(const OperationId& id) const;
+
+    // The settled view of `name` on its channels, with what `operation` would change.
+    const Channel& channel(const Operation* operation, const Account& account,
+                           const std::string& peer) const;
+
+    uint64_t boots = 0;
+    uint64_t counter = 0;  // of the bank's own operations
+    uint64_t next_cohort = 1;
+    std::deque<uint64_t> table_hashes;  // of the newest tables written
+    std::map<std::string, Operation, std::less<>> operations;  // by initiator
+    std::map<OperationId, Committed> committed;
+    std::map<CohortId, Cohort> cohorts;
+    // Members of forming cohorts, who are not to be picked twice.
+    std::map<std::string, CohortId, std::less<>> forming;
+    size_t exited_count = 0;
+    bool table_changed = false;  // since whoever writes the table cleared it
+
+  private:
+    Account& add_account(std::string name);
+    Operation& newest(const OperationId& id, wire::OperationKind kind);
+    Result<void> apply_opened(const bank_records::Opened& opened);
+    Result<void> apply_attached(const bank_records::Attached& attached);
+    Result<void> apply_settled(const bank_records::Settled& settled);
+    Result<void> apply_decided(const bank_records::Decided& decided);
+    Result<void> apply_settlements(const Operation& operation);
+    Result<void> take_totals(Account& account, const Totals& totals);
+    void start_cohort(const OperationId& id);
+    void abort_cohort(const OperationId& id);
+    Result<void> apply_cohort_ended(const bank_records::CohortEnded& ended);
+    Result<void> apply_edited(const bank_records::Edited& edited);
+    Result<void> apply_snapshot(const bank_records::Snapshot& snapshot);
+    Result<void> apply_account(const bank_records::Account& account);
+
+    std::deque<Account> accounts_;
+    std::unordered_map<std::string_view, Account*> by_name_;  // the views are of Account::name
+};
+
+}  // namespace p2pbank::bank

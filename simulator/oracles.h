@@ -1,0 +1,137 @@
+// What must hold in every run: the invariants, each with its name, looked at after every event. An
+// oracle only reads. It never trusts one node about another: what a node claims is compared with what
+// the others hold and with the oracles' own ledger. A broken invariant ends the run (World::violated).
+//
+//   accounts-add-up         balance = opening + deposits - withdrawals + adjustments + carried
+//                           - sent + received, for each customer, live and at its checkpoints; no
+//                           balance is negative. With the next two, money is conserved at every instant.
+//   labels-follow           within an epoch labels only rise, by one, and the sent log has them
+//   no-orphan               what a customer received, its sender has sent, in the same amount, once;
+//                           at every instant for live customers of matching epochs, and in every cut
+//                           that the bank settles
+//   checkpoints-go-forward  a permanent checkpoint is never replaced by an older one
+//   decide-alike            whoever ends an operation ends it as the bank recorded, and all alike
+//   success-is-kept         what was answered with SUCCESS is not forgotten by a crash
+//   table-is-a-cut          the CSV on the bank's disk has the balances of one settled cut
+//   minimal                 who took part in a checkpoint had to
+//   replay-equals-live      the journal's records give back the state that is live
+//   answers-once            each command of a living process has one answer
+//
+// Machines add their own: journal-keeps-whole-frames, disk-works, timers-move-on,
+// store-before-records, one-store. The random runner adds: all-ends-well (liveness) and
+// the-audit-agrees.
+//
+// Owned by the world.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bank/state.h"
+#include "common/base/ids.h"
+#include "common/core/answer.h"
+#include "customer/state.h"
+#include "simulator/ledger.h"
+
+namespace p2pbank::simulator {
+
+class World;
+
+class Oracles {
+  public:
+    explicit Oracles(World& world) : world_(world) {}
+
+    // A process has replayed its journal and has not started yet.
+    void restored(size_t machine);
+    // The process has handled one or more events.
+    void after_event(size_t machine);
+    // In the middle of an event: it may yet be undone by a crash.
+    void persisted(size_t machine, std::string_view record);
+    void answer_made(CommandId command, const Answer& answer);
+    // The person at the terminal has seen it.
+    void answered(CommandId command);
+    // A table on its way to the disk, and one that is there.
+    void table_made(const std::string& content);
+    void table_in_place(const std::string& content);
+    // What the bank finds at its start.
+    void table_found(const std::optional<std::string>& content);
+    // When nothing is under way: bank and customers agree on every permanent checkpoint.
+    void check_books();
+
+    // replay-equals-live. Costs as much as a restart.
+    void check_replay(size_t machine);
+
+  private:
+    struct Marks {
+        Money deposits;
+        Money withdrawals;
+        std::map<std::string, Label, std::less<>> sent;  // the last label to each peer
+    };
+    // What a receiver has made durable, as its sender was told. Holds as long as both epochs last.
+    struct Receipt {
+        CohortId cohort;
+        Epoch own;
+        Epoch senders;
+        IntervalSet labels;
+    };
+    // What is remembered of an account over all lives of its process.
+    struct Account {
+        Epoch epoch;
+        CohortId cohort;
+        std::map<std::string, Ledger, std::less<>> sent;
+        Marks covered;   // by its permanent checkpoint
+        Marks promised;  // of that, what a checkpoint answered with SUCCESS covers
+        // What else was answered with SUCCESS. Holds as long as the epoch and the cohort last.
+        Epoch floor_epoch;
+        CohortId floor_cohort;
+        Marks floor;
+        std::map<std::string, Receipt, std::less<>> receipts;
+    };
+    // What a SUCCESS promises, noted when the answer is made.
+    struct Promise {
+        std::string account;
+        Epoch epoch;
+        CohortId cohort;
+        Marks live;
+        std::optional<Marks> permanent;
+        std::string receiver;  // of a transfer
+        Receipt receipt;
+    };
+    struct Decided {
+        bool commit;
+        std::string first;
+    };
+
+    static Marks marks_of(const customer::Checkpoint& checkpoint);
+    Account& account_of(const customer::State& state);
+    void check_sums(const customer::State& state) const;
+    void follow_ledger(const customer::State& state, Account& account);
+    void check_kept(const customer::State& state, Account& account);
+    void check_channel(const customer::State& sender, const customer::State& receiver);
+    void decided(const OperationId& operation, bool commit, const std::string& who);
+    void bank_restored();
+    void bank_persisted(std::string_view record);
+    void check_cut();
+    void check_cut_channel(const bank::Account& sender, const bank::Account& receiver);
+    void check_minimal(const bank_records::Decided& decided);
+
+    World& world_;
+    std::map<std::string, Account, std::less<>> accounts_;
+    std::map<CommandId, Promise> promises_;
+    std::vector<bool> made_;  // by command: an answer
+    std::map<OperationId, Decided> decisions_;
+
+    // Of the bank
+    std::set<std::string, std::less<>> opened_;  // answered with SUCCESS
+    std::set<std::string, std::less<>> exited_;
+    std::map<std::string, ChannelMap, std::less<>> cut_;  // as settled before
+    std::string table_;                                   // in place
+    std::vector<std::string> tables_on_the_way_;
+};
+
+}  // namespace p2pbank::simulator

@@ -1,0 +1,211 @@
+#include "simulator/run.h"
+
+#include <cmath>
+#include <functional>
+
+#include "common/base/names.h"
+#include "simulator/rest.h"
+#include "simulator/workload.h"
+
+namespace p2pbank::simulator {
+namespace {
+
+// How long after the faults stop everything may take: longer than every time limit of a node
+// together, with a cohort that has to be recovered member by member.
+constexpr Duration kAllEndsWithin = seconds(180);
+constexpr Duration kAnswerWithin = seconds(60);
+constexpr uint64_t kEventsPerReplayCheck = 500;
+
+class Runner {
+  public:
+    Runner(const RunSettings& settings, Story* story)
+        : random_(settings.seed),
+          rates_(FaultRates::draw(settings.faults, random_)),
+          world_(world_settings(settings), story),
+          workload_(world_, random_.next(), settings.steps),
+          faults_(world_, rates_, random_.next()) {}
+
+    RunResult run();
+
+  private:
+    WorldSettings world_settings(const RunSettings& settings);
+    void work();
+    void come_to_rest(const std::string& after);
+    const Command& ask(size_t machine, const std::string& line);
+    void audit(const std::string& after);
+    void checkpoint_all();
+    void check_ghosts();
+    void restart_all();
+    void roll_back_all();
+    void check_replays();
+
+    Random random_;
+    FaultRates rates_;
+    World world_;
+    Workload workload_;
+    FaultInjector faults_;
+};
+
+WorldSettings Runner::world_settings(const RunSettings& settings) {
+    WorldSettings out;
+    out.seed = random_.next();
+    const size_t drawn = 2 + static_cast<size_t>(random_.below(4));
+    const size_t count = settings.customers == 0 ? drawn : settings.customers;
+    for (size_t i = 0; i < count; ++i) {
+        const bool checkpoint = settings.mode == ModeChoice::checkpoint ||
+                                (settings.mode == ModeChoice::mixed && random_.one_in(2));
+        out.customers.push_back(checkpoint ? StableMode::checkpoint : StableMode::journal);
+    }
+    if (settings.mode != ModeChoice::mixed) rates_.change_modes = false;
+    out.slow_disk = rates_.slow_disk;
+    out.long_turns = random_.one_in(2) ? 0 : random_.fraction() / 2;
+    // Small enough to be replaced many times in some runs, and never in others.
+    out.replace_after_bytes = uint64_t{1} << (9 + random_.below(12));
+    return out;
+}
+
+void Runner::work() {
+    world_.start_all();
+    faults_.begin();
+    workload_.begin();
+    uint64_t events = 0;
+    while (!workload_.done() && world_.step()) {
+        if (++events % kEventsPerReplayCheck == 0) {
+            world_.oracles().check_replay(static_cast<size_t>(random_.below(world_.machines())));
+        }
+    }
+}
+
+void Runner::come_to_rest(const std::string& after) {
+    if (!world_.run_until([&] { return unfinished(world_).empty(); }, kAllEndsWithin)) {
+        std::string what = unfinished(world_);
+        if (world_.commands_waiting() > 0) what += ": " + world_.oldest_waiting();
+        world_.violated("all-ends-well",
+                        what + ", " +
+                            std::to_string(duration_cast<seconds>(kAllEndsWithin).count()) +
+                            " s after " + after);
+    }
+    // Acknowledgements that nobody waits for, disks.
+    world_.run_for(seconds(2));
+    if (auto what = unfinished(world_); !what.empty()) {
+        world_.violated("all-ends-well", what + ", after it had come to rest");
+    }
+    world_.oracles().check_books();
+    check_replays();
+}
+
+void Runner::check_replays() {
+    for (size_t i = 0; i < world_.machines(); ++i) world_.oracles().check_replay(i);
+}
+
+const Command& Runner::ask(size_t machine, const std::string& line) {
+    const CommandId id = world_.type(machine, line);
+    if (!world_.run_until([&] { return world_.command(id).over(); }, kAnswerWithin)) {
+        world_.violated("all-ends-well", world_.who(machine) + " does not answer " + line);
+    }
+    return world_.command(id);
+}
+
+void Runner::audit(const std::string& after) {
+    const std::string line = ask(World::kBank, "audit").first_line();
+    if (!line.starts_with("SUCCESS audit ") || !line.ends_with(" difference 0")) {
+        world_.violated("the-audit-agrees", "after " + after + ": " + line);
+    }
+}
+
+void Runner::checkpoint_all() {
+    for (size_t i = World::kBank + 1; i < world_.machines(); ++i) {
+        const Customer* customer = world_.customer(i);
+        if (customer == nullptr || customer->state().phase != customer::Phase::open) continue;
+        const Command& command = ask(i, "checkpoint");
+        if (!command.success()) {
+            world_.violated("all-ends-well", world_.who(i) + ", with nothing in its way: " +
+                                                 command.first_line());
+        }
+    }
+}
+
+// An hour passes: what was duplicated much later comes now, and changes nothing.
+void Runner::check_ghosts() {
+    std::vector<std::string> before;
+    const auto balances = [&] {
+        std::vector<std::string> out;
+        for (size_t i = World::kBank + 1; i < world_.machines(); ++i) {
+            const Customer* customer = world_.customer(i);
+            out.push_back(customer == nullptr ? "" : to_string(customer->state().totals.balance));
+        }
+        return out;
+    };
+    before = balances();
+    world_.network().deliver_late();
+    world_.run_for(seconds(5));
+    if (balances() != before) {
+        world_.violated("no-orphan", "late duplicates of old datagrams have changed a balance");
+    }
+    come_to_rest("late duplicates came");
+}
+
+void Runner::roll_back_all() {
+    for (size_t i = World::kBank + 1; i < world_.machines(); ++i) {
+        const Customer* customer = world_.customer(i);
+        if (customer == nullptr || !customer->state().in_cohort()) continue;
+        const Command& command = ask(i, "rollback");
+        if (!command.success()) {
+            world_.violated("all-ends-well", world_.who(i) + ", with nothing in its way: " +
+                                                 command.first_line());
+        }
+    }
+}
+
+void Runner::restart_all() {
+    for (size_t i = 0; i < world_.machines(); ++i) {
+        if (world_.machine(i).running()) world_.machine(i).crash();
+    }
+    world_.start_all();
+}
+
+RunResult Runner::run() {
+    RunResult result;
+    try {
+        work();
+        faults_.end();
+        come_to_rest("the faults stopped");
+        audit("the faults stopped");
+        checkpoint_all();
+        come_to_rest("a checkpoint of each");
+        audit("a checkpoint of each");
+        check_ghosts();
+        restart_all();
+        come_to_rest("all were started again");
+        audit("all were started again");
+        roll_back_all();
+        come_to_rest("a rollback of each");
+        checkpoint_all();
+        come_to_rest("a rollback and a checkpoint of each");
+        audit("a rollback and a checkpoint of each");
+    } catch (const Violation& violation) {
+        result.violation = violation;
+    }
+    result.tally = world_.tally();
+    result.digest = world_.digest();
+    result.events = world_.schedule().events();
+    result.simulated = world_.now() - TimePoint();
+    result.customers = world_.machines() - 1;
+    return result;
+}
+
+}  // namespace
+
+std::optional<ModeChoice> parse_mode_choice(std::string_view text) {
+    if (text == "journal") return ModeChoice::journal;
+    if (text == "checkpoint") return ModeChoice::checkpoint;
+    if (text == "mixed") return ModeChoice::mixed;
+    return std::nullopt;
+}
+
+RunResult run_seed(const RunSettings& settings, Story* story) {
+    Runner runner(settings, story);
+    return runner.run();
+}
+
+}  // namespace p2pbank::simulator

@@ -1,0 +1,48 @@
+// What people type in a random run: every command, legal and silly, at every prompt, one at a time and
+// several at once; and accounts that are closed and opened again under another name. Everything is
+// drawn from the seed. Owned by the runner of one seed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/base/random.h"
+#include "simulator/world.h"
+
+namespace p2pbank::simulator {
+
+class Workload {
+  public:
+    Workload(World& world, uint64_t seed, uint64_t steps);
+
+    // Opens an account at each customer's prompt and then types, until the steps are used up.
+    void begin();
+    bool done() const { return steps_left_ == 0; }
+
+  private:
+    void plan();
+    void step();
+    void keep_accounts();
+    size_t any_customer();
+    // A running customer whose account is open; 0 if none was found.
+    size_t any_open();
+    std::string amount();
+    std::string any_name();
+    std::string peer_of(size_t machine);
+    void transfers(size_t machine);
+    void at_customer(size_t machine);
+    void at_bank();
+    std::string silly();
+    void open_account(size_t machine);
+
+    World& world_;
+    Random random_;
+    uint64_t steps_left_;
+    Duration average_pause_{};
+    uint64_t lost_in_100_;
+    uint64_t names_ = 0;
+    std::vector<std::string> known_names_;
+};
+
+}  // namespace p2pbank::simulator
