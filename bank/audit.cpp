@@ -22,7 +22,9 @@ struct Sums {
     }
 };
 
-Answer::Fact number(const char* name, std::string value) { return {name, std::move(value), true}; }
+Answer::Fact number(const char* name, std::string value) {
+    return {name, std::move(value), true};
+}
 
 // The channels with money in transit at the settled cut.
 MoneyTotal add_settled_channels(const State& state, Answer& answer) {

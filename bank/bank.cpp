@@ -129,7 +129,9 @@ std::optional<TimePoint> Bank::next_wake() const {
     return wake;
 }
 
-bool Bank::wants_commands() const { return waiting_.size() < limits::kMaxCommandsInProgress; }
+bool Bank::wants_commands() const {
+    return waiting_.size() < limits::kMaxCommandsInProgress;
+}
 
 void Bank::snapshot(const std::function<void(std::string)>& take) const {
     context_.state.snapshot(take);

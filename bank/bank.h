@@ -1,6 +1,6 @@
-// The bank: the registry of customers and cohorts, and the place where operations are decided. A pure
-// state machine behind common/core/node.h; the program is bank/main.cpp. docs/protocol.md is the
-// contract.
+// The bank: the registry of customers and cohorts, and the place where operations are decided. A
+// pure state machine behind common/core/node.h; the program is bank/main.cpp. docs/protocol.md is
+// the contract.
 #pragma once
 
 #include <deque>
@@ -83,8 +83,8 @@ class Bank : public Node {
     bank::Decisions decisions_;
     bank::Procedures procedures_;
 
-    std::deque<Waiting> waiting_;         // at the console, behind the one under way
-    std::optional<CommandId> under_way_;  // at the console
+    std::deque<Waiting> waiting_;              // at the console, behind the one under way
+    std::optional<CommandId> under_way_;       // at the console
     std::vector<bank_records::Record> edits_;  // of data.csv, to be recorded at start
     TimePoint next_table_{};
 };

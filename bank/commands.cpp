@@ -32,7 +32,9 @@ constexpr Help kHelp[] = {
     {"quit", "quit", "ends the program; everything is kept"},
 };
 
-Answer usage(const std::string& how) { return failure("usage", "write: " + how); }
+Answer usage(const std::string& how) {
+    return failure("usage", "write: " + how);
+}
 
 std::string padded(std::string text, size_t width) {
     if (text.size() < width) text.append(width - text.size(), ' ');

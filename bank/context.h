@@ -1,8 +1,8 @@
-// What the parts of the bank share while they handle one event: its state, its post office, the time,
-// and the way out. Owned by Bank.
+// What the parts of the bank share while they handle one event: its state, its post office, the
+// time, and the way out. Owned by Bank.
 //
-// What leaves the bank (datagrams and answers) is gathered and let go at the end of the turn, behind
-// the table that shows what it says.
+// What leaves the bank (datagrams and answers) is gathered and let go at the end of the turn,
+// behind the table that shows what it says.
 #pragma once
 
 #include <functional>

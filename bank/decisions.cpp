@@ -9,7 +9,9 @@
 namespace p2pbank::bank {
 namespace {
 
-Backoff again() { return Backoff(timing::kAgainFirst, timing::kAgainMost); }
+Backoff again() {
+    return Backoff(timing::kAgainFirst, timing::kAgainMost);
+}
 
 }  // namespace
 
@@ -37,15 +39,15 @@ void Decisions::resume() {
 bool Decisions::tell_if_ended(Account& account, const wire::Datagram* datagram, Address from) {
     const CohortId ended = account.ended_cohort();
     if (ended.value() == 0) return false;
-    if (datagram != nullptr && CohortId(datagram->cohort()) != ended &&
-        datagram->cohort() != 0) {
+    if (datagram != nullptr && CohortId(datagram->cohort()) != ended && datagram->cohort() != 0) {
         return false;
     }
     context_.send(from, cohort_ended(account));
     return true;
 }
 
-// --- settlements ----------------------------------------------------------------------------------
+// --- settlements
+// ----------------------------------------------------------------------------------
 
 void Decisions::on_settle(Account& account, const wire::Datagram& datagram, Address from) {
     const wire::Settle& settle = datagram.settle();
@@ -61,11 +63,10 @@ void Decisions::on_settle(Account& account, const wire::Datagram& datagram, Addr
     if (context_.state.decision(id).has_value()) return reply(false);
     const Cohort* cohort = context_.state.cohort_of(account);
     const bool of_bank = is_of_bank(id);
-    if (of_bank ? cohort == nullptr || cohort->operation != id ||
-                      cohort->stage == CohortStage::active
-                : settle.kind() != wire::OPERATION_CHECKPOINT ||
-                      CohortId(datagram.cohort()) != account.cohort ||
-                      !is_valid_name(id.initiator)) {
+    if (of_bank
+            ? cohort == nullptr || cohort->operation != id || cohort->stage == CohortStage::active
+            : settle.kind() != wire::OPERATION_CHECKPOINT ||
+                  CohortId(datagram.cohort()) != account.cohort || !is_valid_name(id.initiator)) {
         return reply(false);
     }
     const Operation* operation = context_.state.undecided(id);
@@ -116,7 +117,8 @@ void Decisions::on_operation_begin(Account& account, const wire::OperationBegin&
     context_.send(from, std::move(message));
 }
 
-// --- decisions ------------------------------------------------------------------------------------
+// --- decisions
+// ------------------------------------------------------------------------------------
 
 bool Decisions::cut_matches(const Operation& operation, std::string& why) const {
     const State& state = context_.state;
@@ -156,7 +158,8 @@ bool Decisions::is_committable(const wire::DecisionRequest& request, std::string
     }
     // A settlement of somebody who is not named must not be applied: it may have been undone there.
     if (operation->settlements.size() !=
-        std::set<std::string>(request.participants().begin(), request.participants().end()).size()) {
+        std::set<std::string>(request.participants().begin(), request.participants().end())
+            .size()) {
         why = "the participants are not those who settled";
         return false;
     }
@@ -170,7 +173,8 @@ void Decisions::on_decision_request(Account& account, const wire::DecisionReques
     std::string why;
     if (!context_.state.decision(id).has_value()) {
         const bool commit = is_committable(request, why);
-        if (!why.empty()) context_.notice(Severity::warning, "aborts " + to_string(id) + ": " + why);
+        if (!why.empty())
+            context_.notice(Severity::warning, "aborts " + to_string(id) + ": " + why);
         decide(id, request.kind(), commit,
                {request.participants().begin(), request.participants().end()});
     }
@@ -204,8 +208,8 @@ void Decisions::decide(const OperationId& id, wire::OperationKind kind, bool com
     }
     context_.commit(record);
     if (context_.effects->tracing()) {
-        context_.effects->trace({commit ? "decided-commit" : "decided-abort",
-                                 {{"operation", to_string(id)}}});
+        context_.effects->trace(
+            {commit ? "decided-commit" : "decided-abort", {{"operation", to_string(id)}}});
     }
     // The news travels along the operation's edges first; the bank tells those who missed it.
     if (commit) tell_commit(id, kind == wire::OPERATION_JOIN ? Duration(0) : timing::kAgainFirst);
@@ -269,7 +273,8 @@ void Decisions::on_decision_ack(Account& account, const wire::DecisionAck& ack) 
     if (!context_.state.committed.contains(id)) commits_.erase(id);
 }
 
-// --- the end of a cohort --------------------------------------------------------------------------
+// --- the end of a cohort
+// --------------------------------------------------------------------------
 
 wire::Datagram Decisions::cohort_ended(const Account& account) const {
     wire::Datagram message;
@@ -283,8 +288,7 @@ void Decisions::tell_end(const Account& account) {
 }
 
 void Decisions::on_cohort_ended_ack(Account& account, const wire::CohortEndedAck& ack) {
-    if (account.ended_cohort().value() == 0 ||
-        account.ended_cohort() != CohortId(ack.cohort())) {
+    if (account.ended_cohort().value() == 0 || account.ended_cohort() != CohortId(ack.cohort())) {
         return;
     }
     State::Record record;
@@ -294,7 +298,8 @@ void Decisions::on_cohort_ended_ack(Account& account, const wire::CohortEndedAck
     ends_.erase(account.name);
 }
 
-// --- time -----------------------------------------------------------------------------------------
+// --- time
+// -----------------------------------------------------------------------------------------
 
 void Decisions::on_timer() {
     for (auto at = commits_.begin(); at != commits_.end();) {

@@ -35,8 +35,8 @@ class Decisions {
     // The end of a cohort is told to its members until they acknowledge it.
     void tell_end(const Account& account);
 
-    // Both ends of every channel that the operation's settlements change fit together. What does not
-    // is said in `why`.
+    // Both ends of every channel that the operation's settlements change fit together. What does
+    // not is said in `why`.
     bool cut_matches(const Operation& operation, std::string& why) const;
 
     wire::Datagram cohort_ended(const Account& account) const;
@@ -59,8 +59,8 @@ class Decisions {
 
     Context& context_;
     Settled settled_;
-    std::map<OperationId, Telling> commits_;               // not acknowledged by all
-    std::map<std::string, Telling, std::less<>> ends_;     // by member
+    std::map<OperationId, Telling> commits_;            // not acknowledged by all
+    std::map<std::string, Telling, std::less<>> ends_;  // by member
 };
 
 }  // namespace p2pbank::bank

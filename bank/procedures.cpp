@@ -25,8 +25,12 @@ bool same(const Requester& a, const Requester& b) {
 
 }  // namespace
 
-Duration Procedures::timing_first() { return timing::kRetryFirst; }
-Duration Procedures::timing_most() { return timing::kRetryMost; }
+Duration Procedures::timing_first() {
+    return timing::kRetryFirst;
+}
+Duration Procedures::timing_most() {
+    return timing::kRetryMost;
+}
 
 Procedures::Procedures(Context& context, Decisions& decisions, Reply promise, Reply reply)
     : context_(context),
@@ -45,13 +49,14 @@ bool Procedures::is_eligible(const Account& account) const {
            account.ended_cohort().value() == 0 && !context_.state.forming.contains(account.name);
 }
 
-// --- new-cohort -----------------------------------------------------------------------------------
+// --- new-cohort
+// -----------------------------------------------------------------------------------
 
 void Procedures::new_cohort(Requester requester, const Account& account, uint32_t size) {
     if (account.cohort.value() != 0) {
-        reply_(requester, failure("in-cohort", account.name + " is in " +
-                                                   context_.state.cohort_of(account)->name +
-                                                   " already"));
+        reply_(requester,
+               failure("in-cohort", account.name + " is in " +
+                                        context_.state.cohort_of(account)->name + " already"));
         return;
     }
     if (account.ended_cohort().value() != 0) {
@@ -132,14 +137,14 @@ bool Procedures::advance(Forming& forming) {
             return begin_joining(forming);
         }
         if (context_.now >= forming.deadline) {
-            reply_(forming.requester,
-                   forming.first_answered
-                       ? failure("too-few",
-                                 "of the other open customers that are in no cohort only " +
-                                     std::to_string(forming.answering.size()) +
-                                     " answered; nothing was changed")
-                       : failure("unreachable", forming.first +
-                                                    " does not answer; nothing was changed"));
+            reply_(
+                forming.requester,
+                forming.first_answered
+                    ? failure("too-few", "of the other open customers that are in no cohort only " +
+                                             std::to_string(forming.answering.size()) +
+                                             " answered; nothing was changed")
+                    : failure("unreachable",
+                              forming.first + " does not answer; nothing was changed"));
             return true;
         }
         if (context_.now >= forming.at) {
@@ -257,7 +262,8 @@ std::string Procedures::unsettled(const OperationId& id, const std::vector<std::
     return joined(names);
 }
 
-// --- delete-cohort --------------------------------------------------------------------------------
+// --- delete-cohort
+// --------------------------------------------------------------------------------
 
 void Procedures::delete_cohort(Requester requester, const Account& account, bool force) {
     const Cohort* cohort = context_.state.find_cohort(account.cohort);
@@ -331,8 +337,8 @@ bool Procedures::advance(Ending& ending) {
     wire::FreezeRequest* freeze = message.mutable_freeze_request();
     to_wire(ending.operation, freeze->mutable_operation());
     freeze->set_cohort(cohort->id.value());
-    freeze->set_deadline_ms(static_cast<uint32_t>(
-        duration_cast<milliseconds>(ending.deadline - context_.now).count()));
+    freeze->set_deadline_ms(
+        static_cast<uint32_t>(duration_cast<milliseconds>(ending.deadline - context_.now).count()));
     for (const std::string& member : cohort->members) {
         if (!operation->settlements.contains(member)) {
             context_.send(*context_.state.find(member), message);
@@ -405,7 +411,8 @@ Answer Procedures::end_cohort(const Cohort& cohort, const Operation* operation) 
     return answer;
 }
 
-// --- exit, by the operator ------------------------------------------------------------------------
+// --- exit, by the operator
+// ------------------------------------------------------------------------
 
 void Procedures::exit(Requester requester, const Account& account) {
     const Cohort* cohort = context_.state.cohort_of(account);
@@ -419,8 +426,8 @@ void Procedures::exit(Requester requester, const Account& account) {
         record.mutable_exited()->set_name(account.name);
         to_wire(account.totals, record.mutable_exited()->mutable_totals());
         context_.commit(record);
-        reply_(requester, success("exit " + account.name + " balance " +
-                                  to_string(account.totals.balance)));
+        reply_(requester,
+               success("exit " + account.name + " balance " + to_string(account.totals.balance)));
         return;
     }
     Exiting exiting;
@@ -436,8 +443,8 @@ void Procedures::exit(Requester requester, const Account& account) {
 bool Procedures::advance(Exiting& exiting) {
     const Account& account = *context_.state.find(exiting.name);
     if (account.exited) {
-        reply_(exiting.requester, success("exit " + account.name + " balance " +
-                                          to_string(account.totals.balance)));
+        reply_(exiting.requester,
+               success("exit " + account.name + " balance " + to_string(account.totals.balance)));
         return true;
     }
     if (context_.now >= exiting.deadline) {
@@ -457,11 +464,10 @@ void Procedures::on_exit_final(Account& account, const wire::ExitFinal& final, A
     wire::Datagram message;
     wire::ExitDone* done = message.mutable_exit_done();
     const Totals totals = p2pbank::from_wire(final.totals());
-    const bool ordered =
-        final.order() == 0 ||
-        std::any_of(exiting_.begin(), exiting_.end(), [&](const Exiting& exiting) {
-            return exiting.name == account.name && exiting.nonce == final.order();
-        });
+    const bool ordered = final.order() == 0 ||
+                         std::any_of(exiting_.begin(), exiting_.end(), [&](const Exiting& exiting) {
+                             return exiting.name == account.name && exiting.nonce == final.order();
+                         });
     if (account.exited) {
         done->set_accepted(true);
     } else if (context_.state.cohort_of(account) != nullptr ||
@@ -472,8 +478,8 @@ void Procedures::on_exit_final(Account& account, const wire::ExitFinal& final, A
         done->set_code("refused");
         done->set_text("the operator has given up closing the account");
     } else if (!adds_up(totals, ChannelMap())) {
-        context_.notice(Severity::error, "refuses the last balance of " + account.name +
-                                             ": it does not add up");
+        context_.notice(Severity::error,
+                        "refuses the last balance of " + account.name + ": it does not add up");
         done->set_code("refused");
         done->set_text("the last balance does not add up");
     } else {
@@ -487,7 +493,8 @@ void Procedures::on_exit_final(Account& account, const wire::ExitFinal& final, A
     run(exiting_);
 }
 
-// --- audit ----------------------------------------------------------------------------------------
+// --- audit
+// ----------------------------------------------------------------------------------------
 
 void Procedures::audit(Requester requester) {
     Audit audit;
@@ -533,7 +540,8 @@ bool Procedures::advance(Audit& audit) {
     return false;
 }
 
-// --- time -----------------------------------------------------------------------------------------
+// --- time
+// -----------------------------------------------------------------------------------------
 
 template <class Procedure>
 void Procedures::run(std::list<Procedure>& procedures) {

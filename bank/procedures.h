@@ -1,5 +1,6 @@
-// What the bank does that takes more than one message: start a cohort, end one, close an account for
-// the operator, audit. Each ends in exactly one answer. Owned by Bank; several may be under way.
+// What the bank does that takes more than one message: start a cohort, end one, close an account
+// for the operator, audit. Each ends in exactly one answer. Owned by Bank; several may be under
+// way.
 #pragma once
 
 #include <functional>

@@ -18,8 +18,7 @@ void Bank::on_customer_command(const wire::Datagram& datagram, Address from) {
     const Requester requester{CommandId(), account->name, datagram.instance(), command.request(),
                               from};
     if (procedures_.is_under_way(requester)) return;
-    if (account->details != nullptr &&
-        account->details->replied_instance == requester.instance &&
+    if (account->details != nullptr && account->details->replied_instance == requester.instance &&
         account->details->reply.request() >= requester.request) {
         if (account->details->reply.request() != requester.request) return;  // long answered
         wire::Datagram message;
@@ -58,16 +57,17 @@ std::optional<Answer> Bank::why_not_open(std::string_view name, const wire::Open
     }
     const Account* other = context_.state.find(name);
     if (other != nullptr) {
-        return failure("name-taken", "there is " +
-                                         std::string(other->exited ? "a closed account "
-                                                                   : "an account ") +
-                                         std::string(name) + " already; choose another name");
+        return failure("name-taken",
+                       "there is " +
+                           std::string(other->exited ? "a closed account " : "an account ") +
+                           std::string(name) + " already; choose another name");
     }
     return std::nullopt;
 }
 
 Answer Bank::opened_answer(const Account& account) const {
-    Answer answer = success("open " + account.name + " balance " + to_string(account.totals.opening));
+    Answer answer =
+        success("open " + account.name + " balance " + to_string(account.totals.opening));
     return answer.fact("name", account.name).fact("balance", account.totals.opening);
 }
 
@@ -105,8 +105,8 @@ void Bank::on_open(const wire::Datagram& datagram, const wire::Command& command,
         attached->set_epoch(datagram.epoch());
         context_.commit(record);
         known = context_.state.find(open.name());
-        context_.notice(Severity::info, "opened account " + known->name + " at " +
-                                            to_string(known->bank_side()));
+        context_.notice(Severity::info,
+                        "opened account " + known->name + " at " + to_string(known->bank_side()));
     }
     // The same open again, perhaps by a process that was started again: the same answer.
     out->set_success(true);
@@ -158,8 +158,8 @@ void Bank::on_attach(const wire::Datagram& datagram, Address from) {
     }
 }
 
-// An account that the operator opened, or a row of an edited CSV, for a process without one: the one
-// that listens where the account says, or that names it.
+// An account that the operator opened, or a row of an edited CSV, for a process without one: the
+// one that listens where the account says, or that names it.
 void Bank::offer_account(const wire::Attach& attach, Address from) {
     const Account* found = nullptr;
     if (!attach.wanted().empty()) {

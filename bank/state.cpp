@@ -13,11 +13,15 @@ namespace {
 
 constexpr size_t kTableHashesKept = 4;  // the disk holds one of the newest two
 
-Error bad(const char* what) { return Error{"bad-record", std::string("a record does not fit: ") + what}; }
+Error bad(const char* what) {
+    return Error{"bad-record", std::string("a record does not fit: ") + what};
+}
 
 }  // namespace
 
-bool is_of_bank(const OperationId& id) { return id.initiator.starts_with("bank:"); }
+bool is_of_bank(const OperationId& id) {
+    return id.initiator.starts_with("bank:");
+}
 
 AccountDetails& Account::more() {
     if (!details) details = std::make_unique<AccountDetails>();
@@ -55,7 +59,9 @@ const Cohort* State::cohort_of(const Account& account) const {
     return found == forming.end() ? nullptr : find_cohort(found->second);
 }
 
-void State::reserve(size_t accounts) { by_name_.reserve(accounts); }
+void State::reserve(size_t accounts) {
+    by_name_.reserve(accounts);
+}
 
 Account& State::add_account(std::string name) {
     Account& account = accounts_.emplace_back();
@@ -78,7 +84,8 @@ std::optional<bool> State::decision(const OperationId& id) const {
 
 const Operation* State::undecided(const OperationId& id) const {
     const auto found = operations.find(id.initiator);
-    if (found == operations.end() || found->second.id != id || found->second.aborted) return nullptr;
+    if (found == operations.end() || found->second.id != id || found->second.aborted)
+        return nullptr;
     return committed.contains(id) ? nullptr : &found->second;
 }
 
@@ -104,14 +111,20 @@ const Channel& State::channel(const Operation* operation, const Account& account
 
 Result<void> State::apply(const Record& record) {
     switch (record.kind_case()) {
-        case Record::kStarted: boots = record.started().boots(); return {};
-        case Record::kOpened: return apply_opened(record.opened());
-        case Record::kAttached: return apply_attached(record.attached());
-        case Record::kSettled: return apply_settled(record.settled());
+        case Record::kStarted:
+            boots = record.started().boots();
+            return {};
+        case Record::kOpened:
+            return apply_opened(record.opened());
+        case Record::kAttached:
+            return apply_attached(record.attached());
+        case Record::kSettled:
+            return apply_settled(record.settled());
         case Record::kBegun:
             newest(from_wire(record.begun().operation()), record.begun().kind()).begun = true;
             return {};
-        case Record::kDecided: return apply_decided(record.decided());
+        case Record::kDecided:
+            return apply_decided(record.decided());
         case Record::kAcked: {
             const auto found = committed.find(from_wire(record.acked().operation()));
             if (found == committed.end()) return {};
@@ -149,7 +162,8 @@ Result<void> State::apply(const Record& record) {
             newest(cohort->operation, wire::OPERATION_FREEZE);
             return {};
         }
-        case Record::kCohortEnded: return apply_cohort_ended(record.cohort_ended());
+        case Record::kCohortEnded:
+            return apply_cohort_ended(record.cohort_ended());
         case Record::kEndAcked: {
             Account* account = find(record.end_acked().name());
             if (account == nullptr) return bad("end acked");
@@ -168,7 +182,8 @@ Result<void> State::apply(const Record& record) {
             table_changed = true;
             return {};
         }
-        case Record::kEdited: return apply_edited(record.edited());
+        case Record::kEdited:
+            return apply_edited(record.edited());
         case Record::kReplied: {
             Account* account = find(record.replied().name());
             if (account == nullptr) return bad("replied");
@@ -180,14 +195,16 @@ Result<void> State::apply(const Record& record) {
             table_hashes.push_back(record.table_written().hash());
             while (table_hashes.size() > kTableHashesKept) table_hashes.pop_front();
             return {};
-        case Record::kSnapshot: return apply_snapshot(record.snapshot());
+        case Record::kSnapshot:
+            return apply_snapshot(record.snapshot());
         case Record::kAccounts:
             for (const auto& account : record.accounts().accounts()) {
                 const auto applied = apply_account(account);
                 if (!applied) return applied;
             }
             return {};
-        case Record::KIND_NOT_SET: break;
+        case Record::KIND_NOT_SET:
+            break;
     }
     return bad("unknown kind");
 }

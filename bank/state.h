@@ -29,10 +29,10 @@ namespace p2pbank::bank {
 
 // What only few of a million accounts have.
 struct AccountDetails {
-    ChannelMap channels;         // as settled
-    CohortId ended_cohort;       // its end has not been acknowledged yet
+    ChannelMap channels;    // as settled
+    CohortId ended_cohort;  // its end has not been acknowledged yet
     uint64_t replied_instance = 0;
-    wire::Reply reply;           // the last, to a command of that instance
+    wire::Reply reply;  // the last, to a command of that instance
 };
 
 struct Account {
@@ -118,7 +118,7 @@ class State {
     uint64_t boots = 0;
     uint64_t counter = 0;  // of the bank's own operations
     uint64_t next_cohort = 1;
-    std::deque<uint64_t> table_hashes;  // of the newest tables written
+    std::deque<uint64_t> table_hashes;                         // of the newest tables written
     std::map<std::string, Operation, std::less<>> operations;  // by initiator
     std::map<OperationId, Committed> committed;
     std::map<CohortId, Cohort> cohorts;

@@ -1,7 +1,7 @@
 // data.csv: what a person sees and may edit while the bank is stopped. Part of Bank.
-#include <sodium.h>
-
 #include <unordered_set>
+
+#include <sodium.h>
 
 #include "bank/bank.h"
 #include "bank/timing.h"

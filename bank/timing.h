@@ -11,7 +11,8 @@ inline constexpr Duration kProbing = milliseconds(1'500);  // for enough who ans
 inline constexpr Duration kJoining = seconds(2);
 inline constexpr Duration kFreezing = seconds(3);
 inline constexpr Duration kExiting = seconds(3);
-inline constexpr Duration kTelling = seconds(2);   // for those who have to hear of a COMMIT; then SUCCESS
+inline constexpr Duration kTelling =
+    seconds(2);  // for those who have to hear of a COMMIT; then SUCCESS
 inline constexpr Duration kReporting = milliseconds(700);
 inline constexpr Duration kAgainFirst = milliseconds(500);  // what a customer has not acknowledged
 inline constexpr Duration kAgainMost = seconds(15);

@@ -176,7 +176,8 @@ void BankLink::opened(const wire::Totals& totals) {
     attached_ = false;
 }
 
-// --- what the bank says ---------------------------------------------------------------------------
+// --- what the bank says
+// ---------------------------------------------------------------------------
 
 void BankLink::on_probe(const wire::Probe& probe) {
     if (!probe.answer()) {
@@ -245,8 +246,8 @@ void BankLink::attach() {
     attach->set_opener(opener_);
     if (context_.state.phase == Phase::none) attach->set_wanted(context_.settings.wanted);
     context_.send_to_bank(message);
-    attach_at_ = context_.now + (attached_ ? timing::kAttachRefresh
-                                           : attach_retry_.next(context_.random));
+    attach_at_ =
+        context_.now + (attached_ ? timing::kAttachRefresh : attach_retry_.next(context_.random));
     if (context_.state.in_cohort() && channels_.someone_is_silent()) {
         wire::Datagram roster;
         roster.mutable_roster_request()->set_cohort(context_.state.cohort.value());
@@ -336,7 +337,8 @@ bool BankLink::on_account_offer(const wire::AccountOffer& offer) {
     return true;
 }
 
-// --- time -----------------------------------------------------------------------------------------
+// --- time
+// -----------------------------------------------------------------------------------------
 
 void BankLink::introduced() {
     attach_at_ = std::min(attach_at_, context_.now);

@@ -55,14 +55,14 @@ class BankLink {
   private:
     enum class Stage { probing, asked };
     struct Request {
-        CommandId command;          // 0: nobody waits
-        wire::Datagram message;     // a Command, or an ExitFinal
+        CommandId command;       // 0: nobody waits
+        wire::Datagram message;  // a Command, or an ExitFinal
         Stage stage = Stage::probing;
         uint64_t nonce = 0;
         TimePoint deadline{};
         TimePoint at{};
         Backoff retry{milliseconds(1), milliseconds(1)};
-        std::string name;           // open
+        std::string name;  // open
         Money balance;
         Address address;
         uint16_t port2 = 0;

@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kFewIntervals = 4;
 constexpr size_t kCoveredIntervals = 12;
 constexpr size_t kTransferBytes = 900;  // of a datagram; the rest is for its ids and an ack
-constexpr uint64_t kOvertaken = 3;      // acknowledged entries sent later, before one counts as lost
+constexpr uint64_t kOvertaken = 3;  // acknowledged entries sent later, before one counts as lost
 
 size_t varint_bytes(uint64_t value) {
     size_t bytes = 1;
@@ -80,7 +80,9 @@ void Channels::on_rolled_back() {
     announce_all();
 }
 
-void Channels::on_epoch_raised(Peer& peer) { forget_acks(link(peer)); }
+void Channels::on_epoch_raised(Peer& peer) {
+    forget_acks(link(peer));
+}
 
 void Channels::on_permanent() {
     for (auto& [peer_name, link] : links_) {
@@ -310,8 +312,8 @@ void Channels::measure(Link& channel_link, Duration round_trip) {
 Duration Channels::timeout(const Link& channel_link) const {
     Duration base = timing::kFirstTimeout;
     if (channel_link.smoothed.count() != 0) {
-        base = std::max(timing::kShortestTimeout,
-                        channel_link.smoothed + channel_link.variation * 4);
+        base =
+            std::max(timing::kShortestTimeout, channel_link.smoothed + channel_link.variation * 4);
     }
     for (int i = 0; i < channel_link.timeouts && base < timing::kLongestTimeout; ++i) base *= 2;
     return std::min(base, timing::kLongestTimeout);
@@ -359,13 +361,13 @@ void Channels::tell_what_arrived() {
     for (Link* channel_link : by_index_) {
         if (channel_link->credited_count == 0) continue;
         const bool one = channel_link->credited_count == 1;
-        context_.notice(Severity::info,
-                        "received " + channel_link->credited_sum.to_string() + " from " +
-                            channel_link->peer->name +
-                            (one ? std::string()
-                                 : " in " + std::to_string(channel_link->credited_count) +
-                                       " transfers") +
-                            ", balance " + to_string(context_.state.totals.balance));
+        context_.notice(
+            Severity::info,
+            "received " + channel_link->credited_sum.to_string() + " from " +
+                channel_link->peer->name +
+                (one ? std::string()
+                     : " in " + std::to_string(channel_link->credited_count) + " transfers") +
+                ", balance " + to_string(context_.state.totals.balance));
         channel_link->credited_count = 0;
         channel_link->credited_sum = MoneyTotal();
     }
@@ -414,8 +416,7 @@ void Channels::announce(Link& channel_link) {
         context_.state.restore_due) {
         return;
     }
-    channel_link.announce_at =
-        context_.now + channel_link.announce_pause.next(context_.random);
+    channel_link.announce_at = context_.now + channel_link.announce_pause.next(context_.random);
     wire::Datagram message;
     to_wire(channel_link.peer->channel.received,
             message.mutable_epoch_notice()->mutable_received());

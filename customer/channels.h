@@ -77,24 +77,24 @@ class Channels {
     struct Link {
         Link(Peer* p, size_t i);
         Peer* peer;
-        size_t index;                  // orders what happens at the same time
-        bool dirty = false;            // in dirty_
+        size_t index;                   // orders what happens at the same time
+        bool dirty = false;             // in dirty_
         std::optional<TimePoint> wake;  // in timers_
-        std::deque<Flying> flight;    // sent, in the order of sending
-        std::deque<Label> again;      // to be sent again
-        IntervalSet acked;            // in the peer's present epoch and ours
-        Label next_unsent{1};         // no entry before it is unsent
+        std::deque<Flying> flight;      // sent, in the order of sending
+        std::deque<Label> again;        // to be sent again
+        IntervalSet acked;              // in the peer's present epoch and ours
+        Label next_unsent{1};           // no entry before it is unsent
         uint64_t last_index = 0;
         uint64_t highest_acked_index = 0;
-        Duration smoothed{};          // round trip; 0 until measured
+        Duration smoothed{};  // round trip; 0 until measured
         Duration variation{};
-        int timeouts = 0;             // in a row
+        int timeouts = 0;  // in a row
 
         bool ack_due = false;
-        Label lowest_touched;         // of the labels that came in this turn
-        size_t covered_begin = 0;      // where the next stretch of a long covered set begins
+        Label lowest_touched;      // of the labels that came in this turn
+        size_t covered_begin = 0;  // where the next stretch of a long covered set begins
 
-        bool announcing = false;      // until the peer confirms our epoch
+        bool announcing = false;  // until the peer confirms our epoch
         Backoff announce_pause;
         TimePoint announce_at{};
 
@@ -129,7 +129,7 @@ class Channels {
     std::vector<Link*> dirty_;  // to be looked at when the turn ends
     TimePoint next_notice_{};
     bool notice_due_ = false;
-    wire::Datagram out_;     // reused, so that sending allocates nothing
+    wire::Datagram out_;  // reused, so that sending allocates nothing
     State::Record record_;
     std::vector<SentEntry*> chosen_;
     std::set<std::pair<TimePoint, size_t>> timers_;

@@ -1,4 +1,5 @@
-// The commands that change something: when each may start, and how it is answered. Part of Customer.
+// The commands that change something: when each may start, and how it is answered. Part of
+// Customer.
 #include <algorithm>
 
 #include "common/base/check.h"
@@ -12,7 +13,9 @@ using namespace customer;
 
 namespace {
 
-Answer usage(const std::string& how) { return failure("usage", "write: " + how); }
+Answer usage(const std::string& how) {
+    return failure("usage", "write: " + how);
+}
 
 Answer transfer_answer(Outcome outcome, const std::string& verb, Money amount,
                        const std::string& peer, Label label, Money balance) {
@@ -48,11 +51,10 @@ void Customer::pump() {
                 waiting_.push_front(front);
                 return;
             }
-            answer(front.id,
-                   failure("busy", operations_.describe().empty()
-                                       ? "not possible now; try again"
-                                       : "in the middle of a " + operations_.describe() +
-                                             "; nothing was changed, try again"));
+            answer(front.id, failure("busy", operations_.describe().empty()
+                                                 ? "not possible now; try again"
+                                                 : "in the middle of a " + operations_.describe() +
+                                                       "; nothing was changed, try again"));
         }
         front_since_ = context_.now;
     }
@@ -76,8 +78,9 @@ bool Customer::try_start(CommandId id, std::string_view line) {
     if (is_barrier(verb)) {
         if (!transfers_.empty()) return false;
         if (bank_link_.busy() && verb != "checkpoint" && verb != "rollback") {
-            answer(id, failure("busy", "what became of an earlier command at the bank is not known "
-                                       "yet; nothing was changed, try again"));
+            answer(id, failure("busy",
+                               "what became of an earlier command at the bank is not known "
+                               "yet; nothing was changed, try again"));
             return true;
         }
     }
@@ -121,11 +124,13 @@ bool Customer::try_start(CommandId id, std::string_view line) {
     return true;
 }
 
-// --- the account ----------------------------------------------------------------------------------
+// --- the account
+// ----------------------------------------------------------------------------------
 
 bool Customer::check_account(CommandId id) {
     switch (context_.state.phase) {
-        case Phase::open: return true;
+        case Phase::open:
+            return true;
         case Phase::none:
             answer(id, failure("no-account", "there is no account yet; `open <name> <balance>`"));
             return false;
@@ -133,7 +138,9 @@ bool Customer::check_account(CommandId id) {
             answer(id, failure("no-account", "the account is still being opened"));
             return false;
         case Phase::exiting:
-        case Phase::exited: answer(id, failure("exited", "the account is closed")); return false;
+        case Phase::exited:
+            answer(id, failure("exited", "the account is closed"));
+            return false;
     }
     return false;
 }
@@ -169,11 +176,11 @@ void Customer::start_open(CommandId id, const Words& words) {
         const auto port2 = parse_port(words[5]);
         if (!port2) return answer(id, failure(port2.error()));
         if (port1.value() != context_.settings.port1 || port2.value() != context_.settings.port2) {
-            return answer(id, failure("ports-differ",
-                                      "this program listens on ports " +
-                                          std::to_string(context_.settings.port1) + " and " +
-                                          std::to_string(context_.settings.port2) +
-                                          "; leave them out, or start it with these"));
+            return answer(
+                id, failure("ports-differ", "this program listens on ports " +
+                                                std::to_string(context_.settings.port1) + " and " +
+                                                std::to_string(context_.settings.port2) +
+                                                "; leave them out, or start it with these"));
         }
         address.ip = ip.value();
     }
@@ -231,7 +238,8 @@ void Customer::start_delete_cohort(CommandId id, const Words& words) {
     bank_link_.delete_cohort(id, force);
 }
 
-// --- money ----------------------------------------------------------------------------------------
+// --- money
+// ----------------------------------------------------------------------------------------
 
 bool Customer::start_cash(CommandId id, const Words& words, bool deposit) {
     const std::string verb = deposit ? "deposit" : "withdrawal";
@@ -288,14 +296,15 @@ bool Customer::start_transfer(CommandId id, const Words& words, bool lost) {
     // A join or the end of the cohort may be under way: who is a peer is known afterwards.
     if (operations_.busy() || state.is_suspended()) return false;
     if (!state.in_cohort()) {
-        return refuse(failure("not-in-cohort", "the account is in no cohort; transfers go to "
-                                               "members of the same cohort"));
+        return refuse(failure("not-in-cohort",
+                              "the account is in no cohort; transfers go to "
+                              "members of the same cohort"));
     }
     Peer* peer = state.find_peer(words[2]);
     if (peer == nullptr) {
-        return refuse(failure("not-in-your-cohort", quote(words[2]) + " is not a member of " +
-                                                        state.cohort_name +
-                                                        "; `peers` lists them"));
+        return refuse(failure(
+            "not-in-your-cohort",
+            quote(words[2]) + " is not a member of " + state.cohort_name + "; `peers` lists them"));
     }
     if (state.totals.balance < amount.value()) {
         const Money short_of = must_subtract(amount.value(), state.totals.balance);
@@ -315,9 +324,9 @@ bool Customer::start_transfer(CommandId id, const Words& words, bool lost) {
     }
     entry.command = id;
     const TimePoint deadline = context_.now + timing::kTransferDeadline;
-    transfers_.emplace_hint(transfers_.end(), id,
-                            OpenTransfer{peer->name, entry.label, amount.value(),
-                                         state.totals.balance, deadline});
+    transfers_.emplace_hint(
+        transfers_.end(), id,
+        OpenTransfer{peer->name, entry.label, amount.value(), state.totals.balance, deadline});
     transfer_deadlines_.emplace_back(deadline, id);
     return true;
 }
@@ -353,7 +362,8 @@ void Customer::expire_transfers() {
     }
 }
 
-// --- checkpoint and rollback ----------------------------------------------------------------------
+// --- checkpoint and rollback
+// ----------------------------------------------------------------------
 
 void Customer::start_operation(CommandId id, wire::OperationKind kind) {
     if (!check_account(id)) return;
@@ -368,10 +378,10 @@ void Customer::start_operation(CommandId id, wire::OperationKind kind) {
 void Customer::try_operation() {
     OwnOperation& own = *own_;
     if (context_.now >= own.deadline || own.tries >= limits::kMaxOperationTries) {
-        Answer last = own.tries == 0 ? failure("busy", "in the middle of a " +
-                                                           operations_.describe() +
-                                                           "; nothing was changed, try again")
-                                     : std::move(own.last);
+        Answer last = own.tries == 0
+                          ? failure("busy", "in the middle of a " + operations_.describe() +
+                                                "; nothing was changed, try again")
+                          : std::move(own.last);
         const CommandId command = own.command;
         own_.reset();
         answer(command, std::move(last));

@@ -5,15 +5,18 @@
 namespace p2pbank::customer {
 namespace {
 
-// In `checkpoint` mode these are kept in memory only; the next tentative checkpoint carries their sum.
+// In `checkpoint` mode these are kept in memory only; the next tentative checkpoint carries their
+// sum.
 bool is_about_money_only(const State::Record& record) {
     switch (record.kind_case()) {
         case State::Record::kCash:
         case State::Record::kAdjusted:
         case State::Record::kSent:
         case State::Record::kReceived:
-        case State::Record::kPruned: return true;
-        default: return false;
+        case State::Record::kPruned:
+            return true;
+        default:
+            return false;
     }
 }
 
@@ -23,6 +26,15 @@ void Context::commit(const State::Record& record) {
     const auto applied = state.apply(record);
     P2PBANK_CHECK(applied.ok());
     if (settings.stable == StableMode::checkpoint && is_about_money_only(record)) return;
+    effects->persist(record.SerializeAsString());
+}
+
+void Context::commit_tentative(State::Record& record) {
+    const auto applied = state.apply(record);
+    P2PBANK_CHECK(applied.ok());
+    if (settings.stable == StableMode::checkpoint) {
+        state.live(record.mutable_tentative()->mutable_live());
+    }
     effects->persist(record.SerializeAsString());
 }
 
@@ -40,10 +52,11 @@ bool Context::send_to_peer(const Peer& peer, wire::Datagram& message) {
 }
 
 void Context::refuse_to_go_on(const std::string& why) {
-    notice(Severity::error,
-           "this customer's stable storage has lost what it confirmed: " + why +
-               ". It stops, because going on could spend money twice. Restore its state folder from "
-               "a newer copy, or end the cohort with delete-cohort --force at the bank.");
+    notice(
+        Severity::error,
+        "this customer's stable storage has lost what it confirmed: " + why +
+            ". It stops, because going on could spend money twice. Restore its state folder from "
+            "a newer copy, or end the cohort with delete-cohort --force at the bank.");
     effects->stop(4);
 }
 

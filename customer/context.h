@@ -37,6 +37,8 @@ struct Context {
 
     // Applies the record, and persists it where the mode of stable storage asks for that.
     void commit(const State::Record& record);
+    // The same for a tentative checkpoint: what is persisted carries `live` in `checkpoint` mode.
+    void commit_tentative(State::Record& record);
 
     // False if the address is not proven yet: try again later.
     bool send_to_bank(wire::Datagram& message);

@@ -12,9 +12,8 @@ using namespace customer;
 
 Customer::Customer(CustomerSettings settings)
     : context_(settings),
-      channels_(context_, [this](const Peer& peer, SentEntry& entry) {
-          transfer_acknowledged(peer, entry);
-      }),
+      channels_(context_,
+                [this](const Peer& peer, SentEntry& entry) { transfer_acknowledged(peer, entry); }),
       operations_(
           context_, channels_, [this](const Operations::End& end) { operation_ended(end); },
           [this] { released(); }),
@@ -66,7 +65,8 @@ void Customer::on_datagram(TimePoint now, Socket socket, Address from, std::stri
                            Effects& effects) {
     at(now, effects);
     switch (context_.courier.receive(now, socket, from, bytes, effects)) {
-        case Courier::Arrival::nothing: return;
+        case Courier::Arrival::nothing:
+            return;
         case Courier::Arrival::introduced:
             channels_.introduced(from);
             operations_.introduced();
@@ -75,7 +75,9 @@ void Customer::on_datagram(TimePoint now, Socket socket, Address from, std::stri
             operations_.on_timer();
             bank_link_.on_timer();
             return;
-        case Courier::Arrival::message: dispatch(from, context_.courier.received()); return;
+        case Courier::Arrival::message:
+            dispatch(from, context_.courier.received());
+            return;
     }
 }
 
@@ -119,10 +121,9 @@ void Customer::from_peer(Peer& peer, wire::Datagram& datagram) {
     const auto& operation = context_.state.operation;
     const bool rolling_back = operation && operation->kind == wire::OPERATION_ROLLBACK;
     if (Epoch(datagram.receiver_epoch()) > context_.state.epoch && !rolling_back) {
-        context_.refuse_to_go_on(peer.name + " knows it in epoch " +
-                                 std::to_string(datagram.receiver_epoch()) +
-                                 ", its own storage says " +
-                                 std::to_string(context_.state.epoch.value()));
+        context_.refuse_to_go_on(
+            peer.name + " knows it in epoch " + std::to_string(datagram.receiver_epoch()) +
+            ", its own storage says " + std::to_string(context_.state.epoch.value()));
         return;
     }
     if (datagram.has_transfers()) channels_.on_transfers(peer, datagram);

@@ -55,7 +55,7 @@ class Customer : public Node {
         TimePoint again_at{};  // a try is due then, unless one is under way
         bool under_way = false;
         Backoff pause{milliseconds(1), milliseconds(1)};
-        Answer last;           // what the last try came to
+        Answer last;  // what the last try came to
     };
     using Words = std::vector<std::string_view>;
 

@@ -39,7 +39,8 @@ std::string counted(uint64_t count) {
 
 }  // namespace
 
-// --- deciding -------------------------------------------------------------------------------------
+// --- deciding
+// -------------------------------------------------------------------------------------
 
 bool Operations::resolve(const OperationId& id, bool commit, const std::string& why) {
     const auto& operation = context_.state.operation;
@@ -146,7 +147,9 @@ void Operations::end_own(const Run& run, wire::OperationKind kind, bool commit,
         end.code = run.no_code.empty() ? "refused" : run.no_code;
         end.retry = may_do_better(end.code);
         if (end.code == "label-unknown") end.code = "busy";
-        end.text = !why.empty() ? why : failure_text(end.code, run.no_who.empty() ? "the bank" : run.no_who);
+        end.text = !why.empty()
+                       ? why
+                       : failure_text(end.code, run.no_who.empty() ? "the bank" : run.no_who);
     }
     if (run.reported) {
         const std::string what = kind == wire::OPERATION_ROLLBACK ? "rollback" : "checkpoint";
@@ -185,8 +188,8 @@ void Operations::spread(const Run& run, const OperationId& id, wire::OperationKi
                         bool commit) {
     for (const auto& [peer_name, child] : run.children) {
         if (commit && !child.takes_part) continue;
-        Spreading spreading{peer_name, {}, context_.now,
-                            Backoff(timing::kQueryFirst, timing::kQueryMost), 0};
+        Spreading spreading{
+            peer_name, {}, context_.now, Backoff(timing::kQueryFirst, timing::kQueryMost), 0};
         to_wire(id, spreading.message.mutable_outcome()->mutable_operation());
         spreading.message.mutable_outcome()->set_commit(commit);
         spreading.message.mutable_outcome()->set_kind(kind);
@@ -207,7 +210,8 @@ void Operations::ask_for_decision(const OperationId& id, wire::OperationKind kin
     context_.send_to_bank(message);
 }
 
-// --- from the bank --------------------------------------------------------------------------------
+// --- from the bank
+// --------------------------------------------------------------------------------
 
 void Operations::on_settle_ack(const wire::SettleAck& ack) {
     if (!run_ || run_->restored || run_->voted || run_->asked_commit ||
@@ -262,7 +266,8 @@ void Operations::on_join_request(const wire::JoinRequest& request) {
     }
     begin_tentative(id, wire::OPERATION_JOIN, "", CohortId(request.cohort()),
                     request.cohort_name());
-    start_run(false, context_.now + milliseconds(std::min<uint32_t>(request.deadline_ms(), 60'000)));
+    start_run(false,
+              context_.now + milliseconds(std::min<uint32_t>(request.deadline_ms(), 60'000)));
 }
 
 void Operations::on_freeze_request(const wire::FreezeRequest& request) {
@@ -279,7 +284,8 @@ void Operations::on_freeze_request(const wire::FreezeRequest& request) {
         return;
     }
     begin_tentative(id, wire::OPERATION_FREEZE, "", state.cohort, state.cohort_name);
-    start_run(false, context_.now + milliseconds(std::min<uint32_t>(request.deadline_ms(), 60'000)));
+    start_run(false,
+              context_.now + milliseconds(std::min<uint32_t>(request.deadline_ms(), 60'000)));
 }
 
 void Operations::on_cohort_started(const wire::CohortStarted& started) {
@@ -322,8 +328,8 @@ void Operations::on_cohort_ended(const wire::CohortEnded& ended) {
         spreading_.clear();
         questions_.clear();
         channels_.rebuild(false);
-        context_.notice(Severity::info, "the cohort has ended, balance " +
-                                            to_string(state.totals.balance));
+        context_.notice(Severity::info,
+                        "the cohort has ended, balance " + to_string(state.totals.balance));
         if (run.initiator && !run.recovery && !run.reported) {
             End end;
             end.outcome = Outcome::failure;
@@ -338,7 +344,8 @@ void Operations::on_cohort_ended(const wire::CohortEnded& ended) {
     context_.send_to_bank(message);
 }
 
-// --- time -----------------------------------------------------------------------------------------
+// --- time
+// -----------------------------------------------------------------------------------------
 
 void Operations::introduced() {
     if (run_ && !run_->voted) run_->retry_at = std::min(run_->retry_at, context_.now);
@@ -414,7 +421,8 @@ std::string Operations::describe() const {
                            : operation->kind == wire::OPERATION_JOIN     ? "start of a cohort "
                                                                          : "end of the cohort ";
         text = kind + to_string(operation->id);
-        if (run_ && (run_->voted || run_->asked_commit || run_->restored)) text += ", not decided yet";
+        if (run_ && (run_->voted || run_->asked_commit || run_->restored))
+            text += ", not decided yet";
     } else if (context_.state.recovering) {
         text = "recovery: peers have to roll back first";
     }

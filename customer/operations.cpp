@@ -22,10 +22,16 @@ TimePoint deadline_of(TimePoint now, uint32_t deadline_ms) {
 }
 
 // Operations of customers among customers: the bank's own do not come this way.
-bool is_valid_initiator(const OperationId& id) { return is_valid_name(id.initiator); }
+bool is_valid_initiator(const OperationId& id) {
+    return is_valid_name(id.initiator);
+}
 
-Backoff request_backoff() { return Backoff(timing::kRetryFirst, timing::kRetryMost); }
-Backoff query_backoff() { return Backoff(timing::kQueryFirst, timing::kQueryMost); }
+Backoff request_backoff() {
+    return Backoff(timing::kRetryFirst, timing::kRetryMost);
+}
+Backoff query_backoff() {
+    return Backoff(timing::kQueryFirst, timing::kQueryMost);
+}
 
 }  // namespace
 
@@ -65,7 +71,8 @@ void Operations::begin_recovery_if_due() {
     begin(wire::OPERATION_ROLLBACK);
 }
 
-// --- initiating and taking part -------------------------------------------------------------------
+// --- initiating and taking part
+// -------------------------------------------------------------------
 
 void Operations::begin(wire::OperationKind kind) {
     P2PBANK_CHECK(!busy());
@@ -88,12 +95,9 @@ void Operations::begin_tentative(const OperationId& id, wire::OperationKind kind
     tentative->set_kind(kind);
     tentative->set_parent(parent);
     if (id.initiator == context_.state.name) tentative->set_counter(id.counter);
-    if (context_.settings.stable == StableMode::checkpoint) {
-        context_.state.live(tentative->mutable_live());
-    }
     tentative->set_cohort(cohort.value());
     tentative->set_cohort_name(cohort_name);
-    context_.commit(record);
+    context_.commit_tentative(record);
     trace("checkpoint-tentative", id);
 }
 
@@ -147,8 +151,7 @@ void Operations::add_children() {
     const Operation& operation = *state.operation;
     for (const auto& [peer_name, peer] : state.peers) {
         wire::Datagram request;
-        if (operation.kind == wire::OPERATION_CHECKPOINT &&
-            state.received_since_checkpoint(peer)) {
+        if (operation.kind == wire::OPERATION_CHECKPOINT && state.received_since_checkpoint(peer)) {
             auto* checkpoint = request.mutable_checkpoint_request();
             to_wire(operation.id, checkpoint->mutable_operation());
             checkpoint->set_label(peer.channel.received.highest().value());
@@ -236,7 +239,8 @@ void Operations::vote_yes() {
     wire::Vote* vote = run.vote->mutable_vote();
     to_wire(operation.id, vote->mutable_operation());
     vote->set_yes(true);
-    for (const auto& [name, participant] : run.participants) *vote->add_participants() = participant;
+    for (const auto& [name, participant] : run.participants)
+        *vote->add_participants() = participant;
     context_.send_to_peer(*parent, *run.vote);
 }
 
@@ -280,7 +284,8 @@ void Operations::on_deadline() {
     fail("unreachable", who);
 }
 
-// --- requests from peers --------------------------------------------------------------------------
+// --- requests from peers
+// --------------------------------------------------------------------------
 
 void Operations::say_yes(Peer& peer, const OperationId& id, bool as_holder) {
     wire::Datagram message;

@@ -4,8 +4,8 @@
 // initiator.
 //
 // Owned by Customer. A customer takes part in at most one operation (State::operation); what is
-// needed only in this run of the program is in Run beside it. Hold-backs are not operations: several
-// may stand at once.
+// needed only in this run of the program is in Run beside it. Hold-backs are not operations:
+// several may stand at once.
 #pragma once
 
 #include <functional>
@@ -78,12 +78,12 @@ class Operations {
     // Of the operation in the state, in this run of the program.
     struct Run {
         bool initiator = false;
-        bool recovery = false;     // after a restart, by itself: nobody is told how it ends
+        bool recovery = false;  // after a restart, by itself: nobody is told how it ends
         bool voted = false;
         bool restored = false;     // found in the journal: whether it voted is not known
         bool bank_has_it = false;  // the settlement, or the beginning, is acknowledged
         bool asked_commit = false;
-        bool reported = false;     // UNKNOWN was answered
+        bool reported = false;               // UNKNOWN was answered
         std::optional<wire::Datagram> vote;  // the single final answer to the parent
         std::map<std::string, Child, std::less<>> children;
         std::map<std::string, wire::Participant> participants;  // here and below

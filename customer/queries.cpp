@@ -24,7 +24,8 @@ constexpr Help kHelp[] = {
      "debits and loses the message on purpose; a rollback brings the money back"},
     {"checkpoint", "checkpoint",
      "takes a permanent checkpoint, together with all who have to take part"},
-    {"rollback", "rollback", "goes back to the permanent checkpoint, together with all who have to"},
+    {"rollback", "rollback",
+     "goes back to the permanent checkpoint, together with all who have to"},
     {"new-cohort", "new-cohort <name> <number_of_customers>",
      "forms a cohort with others that the bank picks; <name> is the own name"},
     {"delete-cohort", "delete-cohort <name> [--force]",
@@ -42,17 +43,28 @@ std::string to_text(const HistoryEntry& entry) {
     const std::string amount = to_string(entry.amount);
     const std::string label = " (transfer " + std::to_string(entry.label.value()) + ")";
     switch (entry.kind) {
-        case HistoryEntry::opened: return "opened with " + amount;
-        case HistoryEntry::deposited: return "deposited " + amount;
-        case HistoryEntry::withdrew: return "withdrew " + amount.substr(1);
-        case HistoryEntry::sent: return "sent " + amount + " to " + entry.peer + label;
-        case HistoryEntry::lost: return "lost " + amount + " on the way to " + entry.peer + label;
-        case HistoryEntry::received: return "received " + amount + " from " + entry.peer + label;
-        case HistoryEntry::checkpoint: return "checkpoint became permanent";
-        case HistoryEntry::rolled_back: return "rolled back to the permanent checkpoint";
-        case HistoryEntry::adjusted: return "corrected by the operator by " + amount;
-        case HistoryEntry::cohort_started: return "joined " + entry.peer;
-        case HistoryEntry::cohort_ended: return "the cohort ended";
+        case HistoryEntry::opened:
+            return "opened with " + amount;
+        case HistoryEntry::deposited:
+            return "deposited " + amount;
+        case HistoryEntry::withdrew:
+            return "withdrew " + amount.substr(1);
+        case HistoryEntry::sent:
+            return "sent " + amount + " to " + entry.peer + label;
+        case HistoryEntry::lost:
+            return "lost " + amount + " on the way to " + entry.peer + label;
+        case HistoryEntry::received:
+            return "received " + amount + " from " + entry.peer + label;
+        case HistoryEntry::checkpoint:
+            return "checkpoint became permanent";
+        case HistoryEntry::rolled_back:
+            return "rolled back to the permanent checkpoint";
+        case HistoryEntry::adjusted:
+            return "corrected by the operator by " + amount;
+        case HistoryEntry::cohort_started:
+            return "joined " + entry.peer;
+        case HistoryEntry::cohort_ended:
+            return "the cohort ended";
     }
     return "";
 }
@@ -136,7 +148,8 @@ Answer Customer::history() const {
     std::vector<std::vector<Answer::Fact>> rows;
     for (const HistoryEntry& entry : state.history) {
         result.line(to_text(entry) + ", balance " + to_string(entry.balance));
-        rows.push_back({{"what", to_text(entry), false}, {"balance", to_string(entry.balance), true}});
+        rows.push_back(
+            {{"what", to_text(entry), false}, {"balance", to_string(entry.balance), true}});
     }
     result.tables.emplace_back("history", std::move(rows));
     return result;
@@ -168,8 +181,8 @@ std::vector<std::string> Customer::complete(std::string_view line) const {
         for (const Help& help : kHelp) offer(help.verb);
     } else if (position == 3 && (words[0] == "transfer" || words[0] == "lost-transfer")) {
         for (const auto& [peer_name, peer] : context_.state.peers) offer(peer_name);
-    } else if (position == 2 && (words[0] == "new-cohort" || words[0] == "delete-cohort" ||
-                                 words[0] == "exit")) {
+    } else if (position == 2 &&
+               (words[0] == "new-cohort" || words[0] == "delete-cohort" || words[0] == "exit")) {
         offer(context_.state.name);
     } else if (position == 2 && words[0] == "help") {
         for (const Help& help : kHelp) offer(help.verb);

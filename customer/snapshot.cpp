@@ -97,8 +97,13 @@ Result<void> State::apply_live(const records::Live& in) {
         peer.channel = std::move(*channel);
         peer.sent_log.clear();
         for (const records::LogEntry& entry : peer_in.sent_log()) {
-            peer.sent_log.push_back({Label(entry.label()), Money::from_cents(entry.amount()),
-                                     entry.lost(), false, 0, {}, {}});
+            peer.sent_log.push_back({Label(entry.label()),
+                                     Money::from_cents(entry.amount()),
+                                     entry.lost(),
+                                     false,
+                                     0,
+                                     {},
+                                     {}});
         }
     }
     return {};

@@ -13,7 +13,9 @@ namespace records = customer_records;
 
 namespace {
 
-Error bad(const char* what) { return Error{"bad-record", std::string("a record does not fit: ") + what}; }
+Error bad(const char* what) {
+    return Error{"bad-record", std::string("a record does not fit: ") + what};
+}
 
 }  // namespace
 
@@ -22,9 +24,9 @@ SentEntry* Peer::entry(Label label) {
     if (sent_log.empty() || label < sent_log.front().label) return nullptr;
     const uint64_t guess = label.value() - sent_log.front().label.value();
     if (guess < sent_log.size() && sent_log[guess].label == label) return &sent_log[guess];
-    const auto at = std::lower_bound(
-        sent_log.begin(), sent_log.end(), label,
-        [](const SentEntry& entry, Label wanted) { return entry.label < wanted; });
+    const auto at =
+        std::lower_bound(sent_log.begin(), sent_log.end(), label,
+                         [](const SentEntry& entry, Label wanted) { return entry.label < wanted; });
     return at != sent_log.end() && at->label == label ? &*at : nullptr;
 }
 
@@ -80,7 +82,8 @@ Checkpoint State::take_checkpoint() const {
 
 Result<void> State::apply(const Record& record) {
     switch (record.kind_case()) {
-        case Record::kSnapshot: return apply_snapshot(record.snapshot());
+        case Record::kSnapshot:
+            return apply_snapshot(record.snapshot());
         case Record::kOpening:
             name = record.opening().name();
             phase = Phase::opening;
@@ -109,7 +112,8 @@ Result<void> State::apply(const Record& record) {
                 recovering = in_cohort();
             }
             return {};
-        case Record::kCash: return apply_cash(Money::from_cents(record.cash().amount()));
+        case Record::kCash:
+            return apply_cash(Money::from_cents(record.cash().amount()));
         case Record::kAdjusted: {
             const Money total = Money::from_cents(record.adjusted().total());
             const auto by = checked_subtract(total, totals.adjustments);
@@ -120,8 +124,10 @@ Result<void> State::apply(const Record& record) {
             remember(HistoryEntry::adjusted, "", Label(), *by);
             return {};
         }
-        case Record::kSent: return apply_sent(record.sent());
-        case Record::kReceived: return apply_received(record.received());
+        case Record::kSent:
+            return apply_sent(record.sent());
+        case Record::kReceived:
+            return apply_received(record.received());
         case Record::kPruned: {
             Peer* peer = find_peer(record.pruned().peer());
             const auto covered = from_wire(record.pruned().covered());
@@ -129,9 +135,13 @@ Result<void> State::apply(const Record& record) {
             apply_pruned(*peer, *covered);
             return {};
         }
-        case Record::kTentative: return apply_tentative(record.tentative());
-        case Record::kPermanent: return apply_permanent(from_wire(record.permanent().operation()));
-        case Record::kUndone: apply_undone(from_wire(record.undone().operation())); return {};
+        case Record::kTentative:
+            return apply_tentative(record.tentative());
+        case Record::kPermanent:
+            return apply_permanent(from_wire(record.permanent().operation()));
+        case Record::kUndone:
+            apply_undone(from_wire(record.undone().operation()));
+            return {};
         case Record::kRollbackBegun: {
             if (operation) return bad("a rollback within an operation");
             operation.emplace();
@@ -163,7 +173,9 @@ Result<void> State::apply(const Record& record) {
         case Record::kEpochKnown:
             raise_known_epoch(record.epoch_known().peer(), Epoch(record.epoch_known().epoch()));
             return {};
-        case Record::kRefused: refuse(from_wire(record.refused().operation())); return {};
+        case Record::kRefused:
+            refuse(from_wire(record.refused().operation()));
+            return {};
         case Record::kCohortStarted: {
             const auto& started = record.cohort_started();
             if (!operation || operation->kind != wire::OPERATION_JOIN) return bad("no join");
@@ -186,8 +198,11 @@ Result<void> State::apply(const Record& record) {
         case Record::kExiting:
             phase = record.exiting().given_up() ? Phase::open : Phase::exiting;
             return {};
-        case Record::kExited: phase = Phase::exited; return {};
-        case Record::KIND_NOT_SET: break;
+        case Record::kExited:
+            phase = Phase::exited;
+            return {};
+        case Record::KIND_NOT_SET:
+            break;
     }
     return bad("unknown kind");
 }
@@ -195,7 +210,8 @@ Result<void> State::apply(const Record& record) {
 Result<void> State::apply_cash(Money amount) {
     const auto balance = checked_add(totals.balance, amount);
     Money& sum = amount.is_negative() ? totals.withdrawals : totals.deposits;
-    const auto total = amount.is_negative() ? checked_subtract(sum, amount) : checked_add(sum, amount);
+    const auto total =
+        amount.is_negative() ? checked_subtract(sum, amount) : checked_add(sum, amount);
     if (!balance || balance->is_negative() || !total) return bad("cash");
     totals.balance = *balance;
     sum = *total;
@@ -306,8 +322,9 @@ void State::apply_rolled_back(const OperationId& id, Epoch new_epoch) {
     remember(HistoryEntry::rolled_back, "", Label(), totals.balance);
 }
 
-// The sent log of the permanent checkpoint is the part of today's log up to its last label: only what
-// the peer's permanent checkpoint covers has been pruned meanwhile, and that is never un-received.
+// The sent log of the permanent checkpoint is the part of today's log up to its last label: only
+// what the peer's permanent checkpoint covers has been pruned meanwhile, and that is never
+// un-received.
 void State::restore_permanent() {
     totals = permanent.totals;
     for (auto& [peer_name, peer] : peers) {

@@ -1,11 +1,12 @@
-// What a customer keeps: its money, its channels, its checkpoints and the operation it takes part in.
+// What a customer keeps: its money, its channels, its checkpoints and the operation it takes part
+// in.
 //
 // The state changes only by apply(record). Live, a record is applied and (in `journal` mode every
 // one, in `checkpoint` mode those of checkpoints, epochs and operations) persisted; after a restart
 // the same records in the same order give the same state. Owned by customer::Context.
 //
-// Derived, not stored: who was received from since the permanent checkpoint, and the first label sent
-// since then. Kept apart, they go wrong at every undo and rollback.
+// Derived, not stored: who was received from since the permanent checkpoint, and the first label
+// sent since then. Kept apart, they go wrong at every undo and rollback.
 #pragma once
 
 #include <deque>
@@ -63,12 +64,12 @@ struct Checkpoint {
 struct Operation {
     OperationId id;
     wire::OperationKind kind = wire::OPERATION_NONE;
-    std::string parent;  // empty: this customer initiated it, or the bank did (join, freeze)
+    std::string parent;    // empty: this customer initiated it, or the bank did (join, freeze)
     Checkpoint tentative;  // checkpoint, join, freeze
     Epoch next_epoch;      // rollback: what was told to those asked
     std::map<std::string, Epoch, std::less<>> askers;  // rollback: and their epochs after a COMMIT
-    CohortId cohort;          // join
-    std::string cohort_name;  // join
+    CohortId cohort;                                   // join
+    std::string cohort_name;                           // join
 };
 
 // Labels of `peer` above `label` are dropped until the rollback `operation` is decided.
@@ -81,8 +82,17 @@ struct HoldBack {
 
 struct HistoryEntry {
     enum Kind : uint32_t {
-        opened, deposited, withdrew, sent, lost, received, checkpoint, rolled_back, adjusted,
-        cohort_started, cohort_ended,
+        opened,
+        deposited,
+        withdrew,
+        sent,
+        lost,
+        received,
+        checkpoint,
+        rolled_back,
+        adjusted,
+        cohort_started,
+        cohort_ended,
     };
     Kind kind = opened;
     std::string peer;
@@ -140,9 +150,9 @@ class State {
     StableMode mode = StableMode::journal;  // of the newest start
     Epoch epoch{1};
     uint64_t counter = 0;     // of the newest operation that this customer initiated
-    bool recovering = false;   // restored, and the peers have not yet followed
-    // Restarted in `checkpoint` mode in doubt about a tentative checkpoint: what is live means nothing
-    // until the decision says which checkpoint to restore.
+    bool recovering = false;  // restored, and the peers have not yet followed
+    // Restarted in `checkpoint` mode in doubt about a tentative checkpoint: what is live means
+    // nothing until the decision says which checkpoint to restore.
     bool restore_due = false;
     CohortId cohort;
     std::string cohort_name;

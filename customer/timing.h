@@ -25,7 +25,8 @@ inline constexpr Duration kBankDeadline = seconds(4);  // of a command passed on
 // Operations
 inline constexpr Duration kOperationDeadline = seconds(3);  // of one try
 inline constexpr Duration kCommandDeadline = seconds(10);   // of all tries together
-inline constexpr Duration kAskGrace = milliseconds(300);    // behind the deadline, before asking the bank
+inline constexpr Duration kAskGrace =
+    milliseconds(300);  // behind the deadline, before asking the bank
 inline constexpr Duration kBusyFirst = milliseconds(20);
 inline constexpr Duration kBusyMost = milliseconds(800);
 static_assert(kOperationDeadline * 2 < kCommandDeadline);

@@ -17,7 +17,9 @@ std::optional<uint32_t> small_number(std::string_view text, uint32_t most) {
     return value;
 }
 
-std::string quoted(std::string_view text) { return "'" + std::string(text.substr(0, 40)) + "'"; }
+std::string quoted(std::string_view text) {
+    return "'" + std::string(text.substr(0, 40)) + "'";
+}
 
 }  // namespace
 

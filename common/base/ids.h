@@ -22,9 +22,9 @@ class Number {
     uint64_t value_ = 0;
 };
 
-using Label = Number<struct LabelTag>;        // of a transfer on one channel: 1, 2, 3 ...; 0 is none
-using Epoch = Number<struct EpochTag>;        // a customer's incarnation: 1, 2, 3 ...; 0 is unknown
-using CohortId = Number<struct CohortTag>;    // never used twice; 0 is no cohort
+using Label = Number<struct LabelTag>;      // of a transfer on one channel: 1, 2, 3 ...; 0 is none
+using Epoch = Number<struct EpochTag>;      // a customer's incarnation: 1, 2, 3 ...; 0 is unknown
+using CohortId = Number<struct CohortTag>;  // never used twice; 0 is no cohort
 using CommandId = Number<struct CommandTag>;  // given by the driver, one for each command line
 
 // One checkpoint, rollback, cohort start or cohort end. A retry has a new id. The ids of one
@@ -40,8 +40,7 @@ struct OperationId {
 
 // For people and traces: "alice/3.17", "bank:cohort-4/2.5".
 inline std::string to_string(const OperationId& id) {
-    return id.initiator + "/" +
-           std::to_string(id.epoch) + "." + std::to_string(id.counter);
+    return id.initiator + "/" + std::to_string(id.epoch) + "." + std::to_string(id.counter);
 }
 
 }  // namespace p2pbank

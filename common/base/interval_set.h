@@ -1,5 +1,6 @@
 // A set of labels kept as disjoint, non-adjacent closed intervals in rising order: {1-7, 9, 12-40}.
-// What a customer received on a channel is nearly always one interval; each gap is one lost transfer.
+// What a customer received on a channel is nearly always one interval; each gap is one lost
+// transfer.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,9 @@ class IntervalSet {
     bool contains_all(const IntervalSet& other) const;
 
     // True if the label was not in the set before.
-    bool add(Label label) { return add(label.value(), label.value(), [](uint64_t, uint64_t) {}); }
+    bool add(Label label) {
+        return add(label.value(), label.value(), [](uint64_t, uint64_t) {});
+    }
 
     // Adds first..last, and calls fresh(a, b) for each maximal stretch that was not in the set
     // before, in rising order. True if there was one. Requires 1 <= first <= last.

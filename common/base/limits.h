@@ -13,9 +13,10 @@ static_assert(kMaxAmountUnits <= INT64_MAX / 100 / 2, "two amounts in cents must
 
 // Datagrams
 inline constexpr size_t kMaxDatagramBytes = 1'200;
-inline constexpr size_t kMaxFragmentBytes = 1'000;  // payload of one part of a larger message
+inline constexpr size_t kMaxFragmentBytes = 1'000;       // payload of one part of a larger message
 inline constexpr size_t kMaxMessageBytes = 512 * 1'024;  // a message put together again from parts
-inline constexpr size_t kMaxFragments = (kMaxMessageBytes + kMaxFragmentBytes - 1) / kMaxFragmentBytes;
+inline constexpr size_t kMaxFragments =
+    (kMaxMessageBytes + kMaxFragmentBytes - 1) / kMaxFragmentBytes;
 inline constexpr size_t kMaxReassembliesInProgress = 2'048;
 inline constexpr size_t kMaxReassemblyBytes = 64 * 1'024 * 1'024;
 inline constexpr size_t kMaxOutgoingMessages = 4'096;
@@ -30,10 +31,10 @@ inline constexpr size_t kMaxCohort = 1'024;
 static_assert(kMaxCohort * 200 < kMaxMessageBytes, "a settlement of the largest cohort must fit");
 
 // Transfers
-inline constexpr size_t kTransferWindow = 4'096;       // unacknowledged and sent, for each channel
+inline constexpr size_t kTransferWindow = 4'096;  // unacknowledged and sent, for each channel
 inline constexpr size_t kMaxTransfersInDatagram = 100;
 inline constexpr size_t kMaxIntervalsInAck = 48;
-inline constexpr size_t kMaxSentLog = 1'000'000;       // entries for each channel; then: checkpoint
+inline constexpr size_t kMaxSentLog = 1'000'000;  // entries for each channel; then: checkpoint
 inline constexpr size_t kMaxReceivedIntervals = 20'000;  // gaps that lost transfers leave behind
 static_assert(kMaxTransfersInDatagram * 10 < kMaxDatagramBytes);
 static_assert(kMaxIntervalsInAck * 20 + 200 < kMaxDatagramBytes);

@@ -32,8 +32,8 @@ Money must_subtract(Money a, Money b) {
 std::string MoneyTotal::to_string() const {
     const bool negative = cents_ < 0;
     __extension__ typedef unsigned __int128 Unsigned;
-    Unsigned rest = negative ? Unsigned(0) - static_cast<Unsigned>(cents_)
-                             : static_cast<Unsigned>(cents_);
+    Unsigned rest =
+        negative ? Unsigned(0) - static_cast<Unsigned>(cents_) : static_cast<Unsigned>(cents_);
     const auto cents = static_cast<unsigned>(rest % 100);
     rest /= 100;
     std::string digits;
@@ -57,8 +57,8 @@ std::string to_string(Money amount) {
 
 Result<Money> parse_amount(std::string_view text, Zero zero) {
     const auto bad = [&](const std::string& why) {
-        return Error{"bad-amount", "'" + std::string(text.substr(0, 40)) + "' is not an amount: " +
-                                       why};
+        return Error{"bad-amount",
+                     "'" + std::string(text.substr(0, 40)) + "' is not an amount: " + why};
     };
     const size_t point = text.find('.');
     const std::string_view whole = text.substr(0, point);

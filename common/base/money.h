@@ -68,8 +68,8 @@ std::string to_string(Money amount);
 
 enum class Zero { refused, allowed };
 
-// An amount as a person types it: digits, then at most two decimals; no sign, no exponent, no spaces;
-// at most 10^15. Errors: bad-amount.
+// An amount as a person types it: digits, then at most two decimals; no sign, no exponent, no
+// spaces; at most 10^15. Errors: bad-amount.
 Result<Money> parse_amount(std::string_view text, Zero zero);
 
 }  // namespace p2pbank

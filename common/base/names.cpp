@@ -5,8 +5,12 @@
 namespace p2pbank {
 namespace {
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_name_byte(char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-'; }
+bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_name_byte(char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
 
 }  // namespace
 
@@ -21,9 +25,10 @@ bool is_valid_name(std::string_view name) {
 Result<void> check_name(std::string_view name) {
     if (is_valid_name(name)) return {};
     if (name == "bank") return Error{"bad-name", "'bank' is the bank itself: choose another name"};
-    return Error{"bad-name", quote(name) +
-                                 " is not a name: a letter, then letters, digits, '_' or '-', 32 at "
-                                 "most"};
+    return Error{"bad-name",
+                 quote(name) +
+                     " is not a name: a letter, then letters, digits, '_' or '-', 32 at "
+                     "most"};
 }
 
 Result<uint32_t> parse_count(std::string_view text) {

@@ -10,8 +10,8 @@
 
 namespace p2pbank {
 
-// `code` is one lower-case-hyphenated word from the README's table of codes; `message` is a sentence
-// that says what is wrong and what to do.
+// `code` is one lower-case-hyphenated word from the README's table of codes; `message` is a
+// sentence that says what is wrong and what to do.
 struct Error {
     std::string code;
     std::string message;

@@ -1,5 +1,5 @@
-// Time as the nodes see it: handed in with every event, never read. A TimePoint is the distance to an
-// arbitrary start that does not jump; the wall clock appears only in logs and traces.
+// Time as the nodes see it: handed in with every event, never read. A TimePoint is the distance to
+// an arbitrary start that does not jump; the wall clock appears only in logs and traces.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
-// The answer to a command: facts, not text on a screen. The runtime prints it as lines for people or
-// as one JSON object (docs in README.md, "Answers").
+// The answer to a command: facts, not text on a screen. The runtime prints it as lines for people
+// or as one JSON object (docs in README.md, "Answers").
 #pragma once
 
 #include <string>
@@ -22,8 +22,8 @@ struct Answer {
     };
 
     Outcome outcome = Outcome::success;
-    std::string code;      // of a failure: one lower-case-hyphenated word
-    std::string text;      // the rest of the first line
+    std::string code;                // of a failure: one lower-case-hyphenated word
+    std::string text;                // the rest of the first line
     std::vector<std::string> lines;  // further lines, without the indentation
     std::vector<Fact> facts;
     std::vector<std::pair<std::string, std::vector<std::vector<Fact>>>> tables;
@@ -60,7 +60,9 @@ inline Answer failure(std::string code, std::string message) {
     return answer;
 }
 
-inline Answer failure(const Error& error) { return failure(error.code, error.message); }
+inline Answer failure(const Error& error) {
+    return failure(error.code, error.message);
+}
 
 inline Answer unknown(std::string text) {
     Answer answer;

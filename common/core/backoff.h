@@ -18,8 +18,8 @@ class Backoff {
     Duration next(Random& random) {
         const auto base = delay_.count();
         delay_ = std::min(most_, delay_ * 2);
-        return Duration(base * 3 / 4 + static_cast<int64_t>(random.below(
-                                           static_cast<uint64_t>(base / 2 + 1))));
+        return Duration(base * 3 / 4 +
+                        static_cast<int64_t>(random.below(static_cast<uint64_t>(base / 2 + 1))));
     }
     void reset() { delay_ = first_; }
 

@@ -1,8 +1,8 @@
 #include "common/core/courier.h"
 
-#include <sodium.h>
-
 #include <algorithm>
+
+#include <sodium.h>
 
 #include "common/base/check.h"
 #include "common/core/describe.h"
@@ -61,6 +61,15 @@ Courier::Acquaintance& Courier::acquaintance(Address address) {
     return fresh;
 }
 
+// Against as many bytes as came from there. A Hello that the node sends of its own accord, to an
+// address that its user or the bank gave it, is no answer and does not count.
+bool Courier::may_answer(Acquaintance& known) {
+    if (known.proven) return true;
+    if (known.answered_bytes + kHelloBytes > known.bytes_in) return false;
+    known.answered_bytes += kHelloBytes;
+    return true;
+}
+
 bool Courier::is_proven(Address address) const {
     const auto found = acquaintances_.find(address);
     return found != acquaintances_.end() && found->second.proven;
@@ -92,8 +101,7 @@ void Courier::trace(std::string_view kind, Address other, const wire::Datagram& 
                     {"what", describe(datagram)}}});
 }
 
-void Courier::send_hello(Socket from, Address to, uint64_t echo, bool need_echo,
-                         Effects& effects) {
+void Courier::send_hello(Socket from, Address to, uint64_t echo, bool need_echo, Effects& effects) {
     wire::Datagram datagram;
     wire::Hello* hello = datagram.mutable_hello();
     hello->set_cookie(cookie_for(to));
@@ -102,11 +110,10 @@ void Courier::send_hello(Socket from, Address to, uint64_t echo, bool need_echo,
     datagram.set_instance(instance_);
     datagram.set_number(++number_);
     // Without the sender's name: all Hellos have the same size, up to the padding's own length.
-    const size_t bare = kEnvelopeBytes + datagram.ByteSizeLong() + 2 + 1;  // tag, length; nesting
-    hello->set_padding(std::string(kHelloBytes > bare ? kHelloBytes - bare : 0, '\0'));
+    const size_t bare = kEnvelopeBytes + datagram.ByteSizeLong() + 2;  // the padding's tag, length
+    hello->set_padding(std::string(kHelloBytes - bare, '\0'));
     seal(datagram, sealed_);
-    Acquaintance& known = acquaintance(to);
-    if (!known.proven) known.bytes_out += sealed_.size();
+    P2PBANK_CHECK(sealed_.size() == kHelloBytes);
     if (effects.tracing()) trace("sent", to, datagram, effects);
     effects.send(from, to, sealed_);
 }
@@ -146,8 +153,9 @@ bool Courier::send(TimePoint now, Socket from, Address to, wire::Datagram& messa
         outgoing_bytes_ += bytes.size();
         const size_t count =
             (bytes.size() + limits::kMaxFragmentBytes - 1) / limits::kMaxFragmentBytes;
-        found = outgoing_.emplace(key, Outgoing{std::vector<bool>(count), now, std::move(bytes), from})
-                    .first;
+        found =
+            outgoing_.emplace(key, Outgoing{std::vector<bool>(count), now, std::move(bytes), from})
+                .first;
         outgoing_order_.push_back(key);
     }
     send_parts(now, to, id, found->second, true, effects);
@@ -168,8 +176,8 @@ void Courier::send_parts(TimePoint now, Address to, uint64_t id, Outgoing& outgo
         fragment->set_id(id);
         fragment->set_index(static_cast<uint32_t>(i));
         fragment->set_count(static_cast<uint32_t>(count));
-        fragment->set_bytes(outgoing.bytes.substr(i * limits::kMaxFragmentBytes,
-                                                  limits::kMaxFragmentBytes));
+        fragment->set_bytes(
+            outgoing.bytes.substr(i * limits::kMaxFragmentBytes, limits::kMaxFragmentBytes));
         emit(outgoing.socket, to, part_, effects);
     }
 }
@@ -190,9 +198,7 @@ Courier::Arrival Courier::receive(TimePoint now, Socket at, Address from, std::s
         Acquaintance& known = acquaintance(from);
         known.bytes_in += bytes.size();
         // It knows us and we do not know it: one of us was started again. Ask for our cookie.
-        if (known.bytes_out + kHelloBytes + 8 <= known.bytes_in) {
-            send_hello(at, from, 0, true, effects);
-        }
+        if (may_answer(known)) send_hello(at, from, 0, true, effects);
         return Arrival::nothing;
     }
     if (incoming_.has_fragment()) return on_fragment(at, from);
@@ -212,8 +218,7 @@ Courier::Arrival Courier::on_hello(Socket at, Address from, Effects& effects) {
         unproven_.erase(known.age);
         arrival = Arrival::introduced;
     }
-    if (hello.need_echo() &&
-        (known.proven || known.bytes_out + kHelloBytes + 8 <= known.bytes_in + 8)) {
+    if (hello.need_echo() && may_answer(known)) {
         send_hello(at, from, hello.cookie(), !known.proven, effects);
     }
     return arrival;

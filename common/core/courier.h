@@ -5,10 +5,10 @@
 //
 // Owned by one node; both the bank and the customers use it.
 //
-// Introductions. Before anything else goes to an address, both sides have to see their own cookie (a
-// keyed hash of the other's address) come back. A Hello has a fixed size. Towards an address that the
-// node was given (by its user or by the bank) it is sent unasked, with growing pauses; towards any
-// other only against as many bytes received.
+// Introductions. Before anything else goes to an address, both sides have to see their own cookie
+// (a keyed hash of the other's address) come back. A Hello has a fixed size. Towards an address
+// that the node was given (by its user or by the bank) it is sent unasked, with growing pauses;
+// towards any other only against as many bytes received.
 //
 // Parts. The receiver acknowledges the parts that it has. Sending the same message again sends only
 // what is missing, or, when nothing is, its last part, at which the receiver delivers it again.
@@ -64,8 +64,8 @@ class Courier {
   private:
     struct Acquaintance {
         bool proven = false;
-        uint64_t bytes_in = 0;   // only counted until proven
-        uint64_t bytes_out = 0;
+        uint64_t bytes_in = 0;  // only counted until proven
+        uint64_t answered_bytes = 0;
         TimePoint next_hello{};
         Duration hello_pause{};
         std::list<Address>::iterator age;  // in unproven_, while not proven
@@ -86,10 +86,10 @@ class Courier {
     using MessageKey = std::pair<Address, uint64_t>;
 
     Acquaintance& acquaintance(Address address);
+    static bool may_answer(Acquaintance& known);
     uint64_t cookie_for(Address address) const;
     void emit(Socket from, Address to, wire::Datagram& datagram, Effects& effects);
-    void send_hello(Socket from, Address to, uint64_t echo, bool need_echo,
-                    Effects& effects);
+    void send_hello(Socket from, Address to, uint64_t echo, bool need_echo, Effects& effects);
     Arrival on_hello(Socket at, Address from, Effects& effects);
     Arrival on_fragment(Socket at, Address from);
     void on_fragment_ack(TimePoint now, Address from, Effects& effects);
@@ -116,7 +116,7 @@ class Courier {
     std::map<MessageKey, Socket> acks_due_;
 
     wire::Datagram incoming_;
-    wire::Datagram part_;   // reused, so that sending allocates nothing
+    wire::Datagram part_;  // reused, so that sending allocates nothing
     std::string sealed_;
 };
 

@@ -1,10 +1,10 @@
-// The only way out of the protocol. A node is handed one event and calls these in the order in which
-// they must take effect. Nothing here may call back into the node, except where it says so.
+// The only way out of the protocol. A node is handed one event and calls these in the order in
+// which they must take effect. Nothing here may call back into the node, except where it says so.
 //
-// The rule that everything rests on: an effect is carried out only when every `persist` before it is
-// durable. So a node changes its state, persists the change, and sends, all in one go; the driver
-// holds back the sending. No driver may swap them. All records of one turn (the events up to and
-// including end_of_turn) are made durable together: all of them or, after a crash, none.
+// The rule that everything rests on: an effect is carried out only when every `persist` before it
+// is durable. So a node changes its state, persists the change, and sends, all in one go; the
+// driver holds back the sending. No driver may swap them. All records of one turn (the events up to
+// and including end_of_turn) are made durable together: all of them or, after a crash, none.
 #pragma once
 
 #include <cstdint>
@@ -58,8 +58,8 @@ class Effects {
     // Takes the place away again, with all records in it: the account was never opened.
     virtual void release_store() = 0;
 
-    // The program is to end after the effects so far: the account is closed (status 0), or it is not
-    // safe to go on (status not 0; the reason has been given as a notice).
+    // The program is to end after the effects so far: the account is closed (status 0), or it is
+    // not safe to go on (status not 0; the reason has been given as a notice).
     virtual void stop(int status) = 0;
 
     // True if trace() has a reader; spares the work of making events that nobody reads.

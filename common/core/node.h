@@ -3,8 +3,8 @@
 //
 // A driver: makes the node with a seed; replays every record of its journal in order; calls start
 // once; then hands it events, one turn after another. A turn is any number of events followed by
-// end_of_turn. It calls on_timer when next_wake() has come. Nothing in a node reads a clock, opens a
-// file, touches a socket, logs, or draws a random number that does not come from the seed.
+// end_of_turn. It calls on_timer when next_wake() has come. Nothing in a node reads a clock, opens
+// a file, touches a socket, logs, or draws a random number that does not come from the seed.
 #pragma once
 
 #include <functional>
@@ -53,8 +53,8 @@ class Node {
     // limits allow). The driver leaves further input unread.
     virtual bool wants_commands() const = 0;
 
-    // Records that, replayed into a new node in order, give this node's state: what a journal may be
-    // replaced by. Only between turns. Calls take(record) for each.
+    // Records that, replayed into a new node in order, give this node's state: what a journal may
+    // be replaced by. Only between turns. Calls take(record) for each.
     virtual void snapshot(const std::function<void(std::string)>& take) const = 0;
 
     // Words that could follow what is typed, for completion at a terminal.

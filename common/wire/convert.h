@@ -1,9 +1,9 @@
 // Between the schema's messages and the types of common/base.
 #pragma once
 
-#include <google/protobuf/repeated_field.h>
-
 #include <optional>
+
+#include <google/protobuf/repeated_field.h>
 
 #include "common/base/ids.h"
 #include "common/base/interval_set.h"

@@ -17,7 +17,8 @@ namespace p2pbank {
 
 inline constexpr size_t kEnvelopeBytes = 8;
 
-// Replaces `out` by the datagram's bytes. They may exceed limits::kMaxDatagramBytes; the caller looks.
+// Replaces `out` by the datagram's bytes. They may exceed limits::kMaxDatagramBytes; the caller
+// looks.
 void seal(const wire::Datagram& datagram, std::string& out);
 
 // Parses `bytes` into `datagram`. False for anything that seal did not make.
