@@ -68,16 +68,10 @@ void Oracles::restored(size_t machine) {
     if (customer == nullptr || !customer->state().has_account()) return;
     const State& state = customer->state();
     Account& account = account_of(state);
-    // What was live and not durable is gone.
-    if (account.cohort == state.cohort) {
-        for (auto& [peer_name, ledger] : account.sent) {
-            const Peer* peer = state.find_peer(peer_name);
-            ledger.shorten(peer == nullptr ? Label() : peer->channel.sent_last);
-        }
-    }
-    account.cohort = state.cohort;
-    account.epoch = state.epoch;
     account.covered = account.promised;
+    account.unsettled = true;  // what was live and not durable is gone
+    // In `checkpoint` mode money is as it was at some record, until start() has made it whole.
+    if (state.mode == StableMode::checkpoint) return;
     check_sums(state);
     follow_ledger(state, account);
     check_kept(state, account);
@@ -92,11 +86,11 @@ void Oracles::after_event(size_t machine) {
     check_sums(state);
     follow_ledger(state, account);
     check_kept(state, account);
-    if (!state.in_cohort()) return;
+    if (!state.in_cohort() || state.restore_due) return;
     for (size_t other = World::kBank + 1; other < world_.machines(); ++other) {
         const Customer* peer = world_.customer(other);
         if (other == machine || peer == nullptr) continue;
-        if (peer->state().cohort != state.cohort) continue;
+        if (peer->state().cohort != state.cohort || peer->state().restore_due) continue;
         check_channel(state, peer->state());
         check_channel(peer->state(), state);
     }
@@ -136,16 +130,26 @@ void Oracles::follow_ledger(const State& state, Account& account) {
         account.cohort = state.cohort;
         account.covered.sent.clear();
         account.promised.sent.clear();
-    } else if (account.epoch != state.epoch) {
-        if (state.epoch < account.epoch) {
-            world_.violated("labels-follow", state.name + ": its epoch went from " +
-                                                 std::to_string(account.epoch.value()) + " to " +
-                                                 std::to_string(state.epoch.value()));
-        }
-        for (auto& [peer_name, ledger] : account.sent) {
+        account.unsettled = false;
+    }
+    if (state.restore_due) {
+        account.unsettled = true;
+        return;
+    }
+    if (state.epoch < account.epoch) {
+        world_.violated("labels-follow", state.name + ": its epoch went from " +
+                                             std::to_string(account.epoch.value()) + " to " +
+                                             std::to_string(state.epoch.value()));
+    }
+    for (auto& [peer_name, ledger] : account.sent) {
+        const Peer* peer = state.find_peer(peer_name);
+        if (state.epoch != account.epoch) {
             ledger.shorten(state.permanent.channel(peer_name).sent_last);
+        } else if (account.unsettled) {
+            ledger.shorten(peer == nullptr ? Label() : peer->channel.sent_last);
         }
     }
+    account.unsettled = false;
     account.epoch = state.epoch;
     for (const auto& [peer_name, peer] : state.peers) {
         const Label last = peer.channel.sent_last;

@@ -84,6 +84,7 @@ class Oracles {
         Epoch epoch;
         CohortId cohort;
         std::map<std::string, Ledger, std::less<>> sent;
+        bool unsettled = false;  // after a restart, until its state is whole again
         Marks covered;   // by its permanent checkpoint
         Marks promised;  // of that, what a checkpoint answered with SUCCESS covers
         // What else was answered with SUCCESS. Holds as long as the epoch and the cohort last.

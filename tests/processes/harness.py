@@ -44,8 +44,9 @@ class World:
             if error is None:
                 wrong = self._end_all()
             else:
-                # Show the programs that the failure's text does not show already.
-                wrong = [p.transcript() for p in self.programs if f"--- {p.name}:" not in str(error)]
+                for program in self.programs:
+                    program.examine()
+                wrong = [program.transcript() for program in self.programs]
             wrong += filter(None, (program.what_went_wrong() for program in self.programs))
         finally:
             for program in self.programs:

@@ -85,12 +85,26 @@ def parse_answers(output):
     return [Answer.of_lines(group) for group in groups]
 
 
+def without_repetitions(transcript):
+    """A command and its answer that are the same as the pair before, polls, are left out but for the
+    first and the last."""
+    kept = []
+    for entry in transcript:
+        kept.append(entry)
+        words = [line for _, _, line in kept[-6:]]
+        if len(words) == 6 and words[:2] == words[2:4] == words[4:]:
+            kept[-4:] = kept[-2:]
+    return kept
+
+
 def _die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class Program:
     """One process with pipes. Owned by a World; its methods may be called from any thread."""
+
+    QUESTIONS = ()
 
     def __init__(self, name, command, *, stdin_text=None, cwd=None):
         self.name = name
@@ -141,13 +155,20 @@ class Program:
     def transcript(self, last=80):
         """What was typed (<), answered (|) and logged (!), for a person who looks at a failure."""
         with self._changed:
-            lines = self._transcript[-last:]
-            left_out = len(self._transcript) - len(lines)
-        head = f"--- {self.name}: {' '.join(self.command)}  [{self.state()}]"
-        body = [f"{seconds:8.3f} {mark} {line}" for seconds, mark, line in lines]
-        if left_out:
-            body.insert(0, f"         ... {left_out} earlier lines")
-        return "\n".join([head, *body])
+            lines = without_repetitions(self._transcript)
+        body = [f"{seconds:8.3f} {mark} {line}" for seconds, mark, line in lines[-last:]]
+        if len(lines) > last:
+            body.insert(0, f"         ... {len(lines) - last} earlier lines")
+        return "\n".join([f"--- {self.name}: {' '.join(self.command)}  [{self.state()}]", *body])
+
+    def examine(self):
+        """For a test that has failed: asks what the program thinks of itself, for the transcript."""
+        if self.running and not self._json and not self.process.stdin.closed:
+            for line in self.QUESTIONS:
+                try:
+                    self.cmd(line, deadline_s=2)
+                except Failed:
+                    return
 
     def state(self):
         status = self.process.poll()
@@ -328,6 +349,7 @@ class Program:
 
 
 class Bank(Program):
+    QUESTIONS = ("customers", "audit")
     port = 0
 
     def audit(self):
@@ -342,6 +364,7 @@ class Bank(Program):
 
 
 class Customer(Program):
+    QUESTIONS = ("status", "peers")
     ports = (0, 0)
 
     def balance(self):

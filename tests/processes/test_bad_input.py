@@ -170,17 +170,6 @@ class AtTheBank(unittest.TestCase):
             self.assertEqual(world.rows(), {})
             world.bank.expect("SUCCESS open alice balance 0", "open alice 0 127.0.0.1 4001 4002")
 
-    def test_two_accounts_cannot_share_an_address_and_port(self):
-        with World() as world:
-            alice = world.customer("alice", opening="100")
-            port1, port2 = alice.ports
-            for ports in (f"{port1} {port2}", f"{port1} 4002", f"4001 {port2}"):
-                answer = world.bank.cmd(f"open bob 100 127.0.0.1 {ports}")
-                self.assertEqual(answer.outcome, "FAILURE", str(answer))
-            answer = world.bank.cmd("open bob 100 127.0.0.1 4001 4001")
-            self.assertEqual(answer.outcome, "FAILURE", str(answer))
-            self.assertEqual(list(world.rows()), ["alice"])
-
 
 class Flags(unittest.TestCase):
     def test_wrong_usage_ends_with_status_2_and_says_why(self):

@@ -90,8 +90,8 @@ class DeleteCohort(unittest.TestCase):
             )
             alice.becomes("SUCCESS balance 90", "balance")
             world.audit_adds_up(balances="301", in_transit="0", expected="301")
-            for member in (alice, bob, carol):
-                member.refuses("not-in-cohort", "checkpoint")
+            for member, other in ((alice, bob), (bob, carol), (carol, alice)):
+                member.refuses("not-in-cohort", f"transfer 1 {other.name}")
 
     def test_a_new_cohort_of_the_same_customers_starts_afresh(self):
         with World() as world:
@@ -155,7 +155,8 @@ class DeleteCohort(unittest.TestCase):
             # The dead one comes back much later and obeys, and until then is not taken again.
             alice.refuses("too-few", "new-cohort alice 3")
             bob = world.resume("bob")
-            bob.becomes("SUCCESS balance 110", "balance")
+            bob.wait_log("cohort has ended")
+            bob.expect("SUCCESS balance 110", "balance")
             bob.refuses("not-in-cohort", "transfer 1 alice")
             world.bank.ok("new-cohort alice 3", deadline_s=60)
             bob.expect("SUCCESS transfer 1 to alice label 1 balance 109", "transfer 1 alice")
@@ -176,8 +177,9 @@ class DeleteCohort(unittest.TestCase):
             world.bank.kill()
             world.restart_bank()
             bob = world.resume("bob")
-            bob.becomes("SUCCESS balance 100", "balance")
-            bob.refuses("not-in-cohort", "checkpoint")
+            bob.wait_log("cohort has ended")
+            bob.expect("SUCCESS balance 100", "balance")
+            bob.refuses("not-in-cohort", "transfer 1 alice")
             alice.becomes("SUCCESS balance 100", "balance")
             world.audit_adds_up(balances="200", expected="200")
 

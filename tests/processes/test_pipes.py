@@ -70,12 +70,17 @@ class Pipes(unittest.TestCase):
             self.assertNotEqual(status, 0)
             self.assertIn("nobody", out + err)
 
-    def test_resuming_with_other_ports_is_refused(self):
+    def test_an_account_can_be_resumed_on_other_ports(self):
         with World() as world:
             self.assertEqual(customer(world, "open alice 100\n")[0], 0)
-            status, out, err = customer(world, "balance\n", "--name", "alice")
-            self.assertNotEqual(status, 0)
-            self.assertIn("ports-differ", out + err)
+            port1, port2 = free_udp_port(), free_udp_port()
+            alice = world.customer("alice", ports=(port1, port2), resume=True)
+            alice.expect("SUCCESS balance 100", "balance")
+            bob = world.customer("bob", opening="100")
+            alice.ok("new-cohort alice 2")
+            bob.expect("SUCCESS transfer 1 to alice label 1 balance 99", "transfer 1 alice")
+            row = world.rows()["alice"]
+            self.assertEqual((row["port1"], row["port2"]), (str(port1), str(port2)))
 
     def test_all_that_is_missing_is_prompted_for_in_order(self):
         with World(start=False) as world:
