@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/limits.h"
 #include "common/base/names.h"
 #include "common/wire/convert.h"
 
@@ -44,28 +45,36 @@ void Bank::on_datagram(TimePoint now, Socket socket, Address from, std::string_v
         return;
     }
     const wire::Datagram& datagram = context_.courier.received();
+    const Origin origin{from, datagram.sender(), datagram.instance()};
     if (datagram.has_probe() && !datagram.probe().answer()) {
         wire::Datagram message;
         message.mutable_probe()->set_nonce(datagram.probe().nonce());
         message.mutable_probe()->set_answer(true);
-        context_.send(from, std::move(message));
+        context_.send(origin, std::move(message));
         return;
     }
     if (datagram.has_attach()) {
-        on_attach(datagram, from);
+        on_attach(datagram, origin);
         return;
     }
     if (datagram.has_command()) {
-        on_customer_command(datagram, from);
+        on_customer_command(datagram, origin);
         return;
     }
     Account* account = context_.state.find(datagram.sender());
     // What an earlier run of the program sent is of no use to the present one.
     if (account == nullptr || datagram.instance() < account->boots) return;
-    from_account(*account, datagram, from);
+    if (account->exited) {
+        wire::Datagram message;
+        message.mutable_attach_reply()->set_known(true);
+        message.mutable_attach_reply()->set_exited(true);
+        context_.send(origin, std::move(message));
+        return;
+    }
+    from_account(*account, datagram, origin);
 }
 
-void Bank::from_account(Account& account, const wire::Datagram& datagram, Address from) {
+void Bank::from_account(Account& account, const wire::Datagram& datagram, const Origin& from) {
     if (datagram.has_probe()) {
         procedures_.on_probe_answer(account, datagram.probe().nonce());
     } else if (datagram.has_settle()) {
@@ -86,8 +95,6 @@ void Bank::from_account(Account& account, const wire::Datagram& datagram, Addres
         procedures_.on_acknowledged();
     } else if (datagram.has_report()) {
         procedures_.on_report(account, datagram.report());
-    } else if (datagram.has_exit_final()) {
-        procedures_.on_exit_final(account, datagram.exit_final(), from);
     } else if (datagram.has_roster_request()) {
         const Cohort* cohort = context_.state.find_cohort(account.cohort);
         if (cohort == nullptr || cohort->id != CohortId(datagram.roster_request().cohort())) return;
@@ -117,6 +124,18 @@ void Bank::end_of_turn(TimePoint now, Effects& effects) {
     publish_table_if_due();
     context_.release_outbox();
     context_.courier.end_of_turn(effects);
+}
+
+void Bank::on_close(TimePoint now, int step, Effects& effects) {
+    at(now, effects);
+    if (step == 0) {
+        next_table_ = now;  // whatever its interval
+        return;
+    }
+    if (context_.state.table_changed || context_.state.table_hashes.empty()) return;
+    State::Record record;
+    record.mutable_closed();
+    context_.commit(record);
 }
 
 std::optional<TimePoint> Bank::next_wake() const {
@@ -149,7 +168,14 @@ void Bank::promise(const Requester& requester, const Answer& answer) {
     out->set_success(answer.outcome == Outcome::success);
     out->set_code(answer.code);
     out->set_text(answer.text);
-    for (const std::string& line : answer.lines) out->add_lines(line);
+    for (const std::string& line : answer.lines) {
+        if (static_cast<size_t>(out->lines_size()) == limits::kMaxReplyLines) {
+            out->add_lines("and " + std::to_string(answer.lines.size() - limits::kMaxReplyLines) +
+                           " more");
+            break;
+        }
+        out->add_lines(line);
+    }
     context_.commit(record);
 }
 

@@ -33,6 +33,7 @@ class Bank : public Node {
                      Effects& effects) override;
     void on_command(TimePoint now, CommandId id, std::string_view line, Effects& effects) override;
     void on_timer(TimePoint now, Effects& effects) override;
+    void on_close(TimePoint now, int step, Effects& effects) override;
     void end_of_turn(TimePoint now, Effects& effects) override;
     std::optional<TimePoint> next_wake() const override;
     bool wants_commands() const override;
@@ -53,15 +54,15 @@ class Bank : public Node {
         context_.now = now;
         context_.effects = &effects;
     }
-    void from_account(bank::Account& account, const wire::Datagram& datagram, Address from);
+    void from_account(bank::Account& account, const wire::Datagram& datagram, const bank::Origin& from);
     void promise(const bank::Requester& requester, const Answer& answer);
     void reply(const bank::Requester& requester, Answer answer);
 
     // requests.cpp
-    void on_customer_command(const wire::Datagram& datagram, Address from);
-    void on_open(const wire::Datagram& datagram, const wire::Command& command, Address from);
-    void on_attach(const wire::Datagram& datagram, Address from);
-    void offer_account(const wire::Attach& attach, Address from);
+    void on_customer_command(const wire::Datagram& datagram, const bank::Origin& from);
+    void on_open(const wire::Datagram& datagram, const wire::Command& command, const bank::Origin& from);
+    void on_attach(const wire::Datagram& datagram, const bank::Origin& from);
+    void offer_account(const wire::Attach& attach, const bank::Origin& from);
     std::optional<Answer> why_not_open(std::string_view name, const wire::Open& open) const;
     Answer opened_answer(const bank::Account& account) const;
 

@@ -175,7 +175,7 @@ Answer Bank::customers() const {
     for (const Account& account : accounts) {
         const Cohort* cohort = context_.state.find_cohort(account.cohort);
         const std::string cohort_name = cohort == nullptr ? "" : cohort->name;
-        const std::string balance = to_string(account.totals.balance);
+        const std::string balance = to_string(account.shown_balance());
         const std::string state = account.exited ? "exited" : "active";
         const std::string note = account.exited || account.attached ? "" : ", no program yet";
         answer.line(padded(account.name, 16) + " " + padded(balance, 14) + " " +

@@ -10,14 +10,16 @@ void Context::commit(const State::Record& record) {
     effects->persist(record.SerializeAsString());
 }
 
-void Context::send(Address to, wire::Datagram message) {
-    outbox_.push_back({to, std::move(message), CommandId(), {}});
+void Context::send(const Origin& to, wire::Datagram message) {
+    message.set_receiver(to.name);
+    message.set_receiver_instance(to.instance);
+    outbox_.push_back({to.address, std::move(message), CommandId(), {}});
 }
 
 void Context::send(const Account& account, wire::Datagram message) {
     // The address proved itself when the account was opened or its process attached.
-    if (account.attached) courier.trust(account.bank_side());
-    send(account.bank_side(), std::move(message));
+    if (account.proven) courier.trust(account.bank_side());
+    send(Origin{account.bank_side(), account.name, account.boots}, std::move(message));
 }
 
 void Context::answer(CommandId command, Answer answer) {

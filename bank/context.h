@@ -22,6 +22,13 @@ struct BankSettings {
 
 namespace bank {
 
+// Where a message came from, and who sent it: the answer goes there, for nobody else.
+struct Origin {
+    Address address;
+    std::string name;  // empty: a process without an account
+    uint64_t instance = 0;
+};
+
 struct Context {
     explicit Context(const BankSettings& settings)
         : random(settings.seed), courier(random.next()) {}
@@ -35,7 +42,7 @@ struct Context {
     void commit(const State::Record& record);
 
     // Sends at the end of the turn, from the bank's one socket.
-    void send(Address to, wire::Datagram message);
+    void send(const Origin& to, wire::Datagram message);
     void send(const Account& account, wire::Datagram message);
     void answer(CommandId command, Answer answer);
     void release_outbox();

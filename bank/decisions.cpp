@@ -36,7 +36,8 @@ void Decisions::resume() {
     }
 }
 
-bool Decisions::tell_if_ended(Account& account, const wire::Datagram* datagram, Address from) {
+bool Decisions::tell_if_ended(Account& account, const wire::Datagram* datagram,
+                              const Origin& from) {
     const CohortId ended = account.ended_cohort();
     if (ended.value() == 0) return false;
     if (datagram != nullptr && CohortId(datagram->cohort()) != ended && datagram->cohort() != 0) {
@@ -49,7 +50,7 @@ bool Decisions::tell_if_ended(Account& account, const wire::Datagram* datagram, 
 // --- settlements
 // ----------------------------------------------------------------------------------
 
-void Decisions::on_settle(Account& account, const wire::Datagram& datagram, Address from) {
+void Decisions::on_settle(Account& account, const wire::Datagram& datagram, const Origin& from) {
     const wire::Settle& settle = datagram.settle();
     const OperationId id = from_wire(settle.operation());
     const auto reply = [&](bool accepted) {
@@ -63,10 +64,12 @@ void Decisions::on_settle(Account& account, const wire::Datagram& datagram, Addr
     if (context_.state.decision(id).has_value()) return reply(false);
     const Cohort* cohort = context_.state.cohort_of(account);
     const bool of_bank = is_of_bank(id);
+    const Account* initiator = context_.state.find(id.initiator);
     if (of_bank
             ? cohort == nullptr || cohort->operation != id || cohort->stage == CohortStage::active
             : settle.kind() != wire::OPERATION_CHECKPOINT ||
-                  CohortId(datagram.cohort()) != account.cohort || !is_valid_name(id.initiator)) {
+                  CohortId(datagram.cohort()) != account.cohort || initiator == nullptr ||
+                  initiator->cohort != account.cohort) {
         return reply(false);
     }
     const Operation* operation = context_.state.undecided(id);
@@ -100,7 +103,7 @@ void Decisions::on_settle(Account& account, const wire::Datagram& datagram, Addr
 }
 
 void Decisions::on_operation_begin(Account& account, const wire::OperationBegin& begin,
-                                   Address from) {
+                                   const Origin& from) {
     const OperationId id = from_wire(begin.operation());
     if (tell_if_ended(account, nullptr, from) || id.initiator != account.name) return;
     const bool decided = context_.state.decision(id).has_value();
@@ -167,7 +170,7 @@ bool Decisions::is_committable(const wire::DecisionRequest& request, std::string
 }
 
 void Decisions::on_decision_request(Account& account, const wire::DecisionRequest& request,
-                                    Address from) {
+                                    const Origin& from) {
     const OperationId id = from_wire(request.operation());
     if (id.initiator != account.name || tell_if_ended(account, nullptr, from)) return;
     std::string why;
@@ -182,9 +185,11 @@ void Decisions::on_decision_request(Account& account, const wire::DecisionReques
 }
 
 void Decisions::on_decision_query(Account& account, const wire::DecisionQuery& query,
-                                  Address from) {
+                                  const Origin& from) {
     const OperationId id = from_wire(query.operation());
     if (tell_if_ended(account, nullptr, from)) return;
+    const Account* initiator = context_.state.find(id.initiator);
+    if (!is_of_bank(id) && (initiator == nullptr || initiator->cohort != account.cohort)) return;
     if (!context_.state.decision(id).has_value()) {
         // Whoever asks has waited long enough: from now on the initiator cannot commit any more.
         // The bank's own operations it decides itself, when their time has come.
@@ -216,7 +221,7 @@ void Decisions::decide(const OperationId& id, wire::OperationKind kind, bool com
 }
 
 void Decisions::reply_decision(const OperationId& id, wire::OperationKind kind, bool commit,
-                               Address to, const std::string& why) {
+                               const Origin& to, const std::string& why) {
     const auto found = context_.state.committed.find(id);
     if (commit && found != context_.state.committed.end()) {
         context_.send(to, commit_message(id, found->second));

@@ -18,6 +18,12 @@ std::string joined(const std::vector<std::string>& names) {
     return text;
 }
 
+Answer exit_answer(const Account& account) {
+    const Money balance = account.totals.balance;
+    Answer answer = success("exit " + account.name + " balance " + to_string(balance));
+    return answer.fact("name", account.name).fact("balance", balance);
+}
+
 bool same(const Requester& a, const Requester& b) {
     return a.command == b.command && a.customer == b.customer && a.instance == b.instance &&
            a.request == b.request;
@@ -130,6 +136,11 @@ void Procedures::on_probe_answer(const Account& account, uint64_t nonce) {
 
 bool Procedures::advance(Forming& forming) {
     if (forming.stage == Stage::probing) {
+        if (!is_eligible(*context_.state.find(forming.first))) {
+            reply_(forming.requester, failure("busy", forming.first + " is joining another cohort, "
+                                                                      "or closing; try again"));
+            return true;
+        }
         std::erase_if(forming.answering, [&](const std::string& name) {
             return !is_eligible(*context_.state.find(name));
         });
@@ -379,12 +390,7 @@ Answer Procedures::end_cohort(const Cohort& cohort, const Operation* operation) 
         const Account& account = *state.find(name);
         Totals totals = account.totals;
         if (operation != nullptr) {
-            const Totals& settled = operation->settlements.find(name)->second.totals;
-            const Money missing = must_subtract(totals.adjustments, settled.adjustments);
-            const Money adjustments = totals.adjustments;
-            totals = settled;
-            totals.adjustments = adjustments;
-            totals.balance = must_add(totals.balance, missing);
+            totals = operation->settlements.find(name)->second.totals;
         }
         for (const std::string& peer_name : members) {
             if (peer_name == name) continue;
@@ -426,8 +432,7 @@ void Procedures::exit(Requester requester, const Account& account) {
         record.mutable_exited()->set_name(account.name);
         to_wire(account.totals, record.mutable_exited()->mutable_totals());
         context_.commit(record);
-        reply_(requester,
-               success("exit " + account.name + " balance " + to_string(account.totals.balance)));
+        reply_(requester, exit_answer(account));
         return;
     }
     Exiting exiting;
@@ -443,8 +448,7 @@ void Procedures::exit(Requester requester, const Account& account) {
 bool Procedures::advance(Exiting& exiting) {
     const Account& account = *context_.state.find(exiting.name);
     if (account.exited) {
-        reply_(exiting.requester,
-               success("exit " + account.name + " balance " + to_string(account.totals.balance)));
+        reply_(exiting.requester, exit_answer(account));
         return true;
     }
     if (context_.now >= exiting.deadline) {
@@ -460,36 +464,33 @@ bool Procedures::advance(Exiting& exiting) {
     return false;
 }
 
-void Procedures::on_exit_final(Account& account, const wire::ExitFinal& final, Address from) {
-    wire::Datagram message;
-    wire::ExitDone* done = message.mutable_exit_done();
-    const Totals totals = p2pbank::from_wire(final.totals());
-    const bool ordered = final.order() == 0 ||
+void Procedures::on_exit(const Requester& requester, const Account& account,
+                         const wire::Exit& exit) {
+    const Totals totals = from_wire(exit.totals());
+    const Cohort* cohort = context_.state.cohort_of(account);
+    const bool ordered = exit.order() == 0 ||
                          std::any_of(exiting_.begin(), exiting_.end(), [&](const Exiting& exiting) {
-                             return exiting.name == account.name && exiting.nonce == final.order();
+                             return exiting.name == account.name && exiting.nonce == exit.order();
                          });
     if (account.exited) {
-        done->set_accepted(true);
-    } else if (context_.state.cohort_of(account) != nullptr ||
-               account.ended_cohort().value() != 0) {
-        done->set_code("in-cohort");
-        done->set_text(account.name + " is in a cohort; delete-cohort comes first");
+        reply_(requester, exit_answer(account));
+    } else if (cohort != nullptr || account.ended_cohort().value() != 0) {
+        reply_(requester, failure("in-cohort", account.name + " is in a cohort, or has not heard "
+                                                              "that it ended; delete-cohort comes "
+                                                              "first"));
     } else if (!ordered) {
-        done->set_code("refused");
-        done->set_text("the operator has given up closing the account");
-    } else if (!adds_up(totals, ChannelMap())) {
+        reply_(requester, failure("refused", "the operator has given up closing the account"));
+    } else if (!adds_up(totals, ChannelMap()) || totals.carried != account.totals.carried) {
         context_.notice(Severity::error,
                         "refuses the last balance of " + account.name + ": it does not add up");
-        done->set_code("refused");
-        done->set_text("the last balance does not add up");
+        reply_(requester, failure("refused", "the last balance does not add up"));
     } else {
         State::Record record;
         record.mutable_exited()->set_name(account.name);
-        *record.mutable_exited()->mutable_totals() = final.totals();
+        *record.mutable_exited()->mutable_totals() = exit.totals();
         context_.commit(record);
-        done->set_accepted(true);
+        reply_(requester, exit_answer(account));
     }
-    context_.send(from, std::move(message));
     run(exiting_);
 }
 

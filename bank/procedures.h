@@ -24,7 +24,7 @@ struct Requester {
     std::string customer;  // otherwise this one, for its request of that number
     uint64_t instance = 0;
     uint64_t request = 0;
-    Address from;
+    Origin from;
 };
 
 class Procedures {
@@ -46,7 +46,7 @@ class Procedures {
     void on_probe_answer(const Account& account, uint64_t nonce);
     void on_settled(const OperationId& id);
     void on_settle_refused(const Account& account, const wire::SettleRefused& refused);
-    void on_exit_final(Account& account, const wire::ExitFinal& final, Address from);
+    void on_exit(const Requester& requester, const Account& account, const wire::Exit& exit);
     void on_report(const Account& account, const wire::Report& report);
     // Somebody has acknowledged a decision or the end of a cohort.
     void on_acknowledged();

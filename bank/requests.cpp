@@ -7,7 +7,7 @@ namespace p2pbank {
 
 using namespace bank;
 
-void Bank::on_customer_command(const wire::Datagram& datagram, Address from) {
+void Bank::on_customer_command(const wire::Datagram& datagram, const Origin& from) {
     const wire::Command& command = datagram.command();
     if (command.has_open()) {
         on_open(datagram, command, from);
@@ -26,7 +26,9 @@ void Bank::on_customer_command(const wire::Datagram& datagram, Address from) {
         context_.send(from, std::move(message));
         return;
     }
-    if (account->exited) {
+    if (command.has_exit()) {
+        procedures_.on_exit(requester, *account, command.exit());
+    } else if (account->exited) {
         reply(requester, failure("exited", "the account is closed"));
     } else if (command.has_new_cohort()) {
         const uint32_t size = command.new_cohort().size();
@@ -71,7 +73,8 @@ Answer Bank::opened_answer(const Account& account) const {
     return answer.fact("name", account.name).fact("balance", account.totals.opening);
 }
 
-void Bank::on_open(const wire::Datagram& datagram, const wire::Command& command, Address from) {
+void Bank::on_open(const wire::Datagram& datagram, const wire::Command& command,
+                   const Origin& from) {
     const wire::Open& open = command.open();
     const Account* known = context_.state.find(open.name());
     wire::Datagram message;
@@ -103,6 +106,8 @@ void Bank::on_open(const wire::Datagram& datagram, const wire::Command& command,
         attached->set_opener(open.opener());
         attached->set_boots(datagram.instance());
         attached->set_epoch(datagram.epoch());
+        attached->set_proven(from.address ==
+                             Address{open.ip(), static_cast<uint16_t>(open.port1())});
         context_.commit(record);
         known = context_.state.find(open.name());
         context_.notice(Severity::info,
@@ -114,7 +119,7 @@ void Bank::on_open(const wire::Datagram& datagram, const wire::Command& command,
     context_.send(from, std::move(message));
 }
 
-void Bank::on_attach(const wire::Datagram& datagram, Address from) {
+void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
     const wire::Attach& attach = datagram.attach();
     if (datagram.sender().empty()) {
         offer_account(attach, from);
@@ -143,6 +148,8 @@ void Bank::on_attach(const wire::Datagram& datagram, Address from) {
         attached->set_opener(attach.opener());
         attached->set_boots(datagram.instance());
         attached->set_epoch(std::max(datagram.epoch(), account->epoch));
+        attached->set_proven(from.address ==
+                             Address{attach.ip(), static_cast<uint16_t>(attach.port1())});
         context_.commit(record);
     }
     const Cohort* cohort = context_.state.find_cohort(account->cohort);
@@ -150,7 +157,8 @@ void Bank::on_attach(const wire::Datagram& datagram, Address from) {
     out->set_exited(account->exited);
     out->set_cohort(account->cohort.value());
     if (cohort != nullptr) out->set_cohort_name(cohort->name);
-    out->set_adjustments(account->totals.adjustments.cents());
+    out->set_adjustments(account->corrections.cents());
+    to_wire(account->totals, out->mutable_totals());
     out->set_epoch(account->epoch);
     context_.send(from, std::move(message));
     if (account->ended_cohort().value() != 0) {
@@ -160,7 +168,7 @@ void Bank::on_attach(const wire::Datagram& datagram, Address from) {
 
 // An account that the operator opened, or a row of an edited CSV, for a process without one: the
 // one that listens where the account says, or that names it.
-void Bank::offer_account(const wire::Attach& attach, Address from) {
+void Bank::offer_account(const wire::Attach& attach, const Origin& from) {
     const Account* found = nullptr;
     if (!attach.wanted().empty()) {
         found = context_.state.find(attach.wanted());
@@ -175,7 +183,7 @@ void Bank::offer_account(const wire::Attach& attach, Address from) {
     if (found == nullptr || found->exited || found->opener != 0) return;
     wire::Datagram message;
     message.mutable_account_offer()->set_name(found->name);
-    to_wire(found->totals, message.mutable_account_offer()->mutable_totals());
+
     context_.send(from, std::move(message));
 }
 

@@ -20,10 +20,12 @@ void write_account(const Account& account, records::Account* out) {
     out->set_ip(account.ip);
     out->set_port1(account.port1);
     out->set_port2(account.port2);
+    out->set_corrections(account.corrections.cents());
     out->set_cohort(account.cohort.value());
     out->set_exited(account.exited);
     out->set_opener(account.opener);
     out->set_attached(account.attached);
+    out->set_proven(account.proven);
     out->set_boots(account.boots);
     out->set_epoch(account.epoch);
     if (!account.details) return;
@@ -134,11 +136,13 @@ Result<void> State::apply_account(const records::Account& in) {
     account.ip = in.ip();
     account.port1 = static_cast<uint16_t>(in.port1());
     account.port2 = static_cast<uint16_t>(in.port2());
+    account.corrections = Money::from_cents(in.corrections());
     account.cohort = CohortId(in.cohort());
     account.exited = in.exited();
-    if (account.exited) ++exited_count;
+
     account.opener = in.opener();
     account.attached = in.attached();
+    account.proven = in.proven();
     account.boots = in.boots();
     account.epoch = in.epoch();
     for (const wire::Channel& channel : in.channels()) {

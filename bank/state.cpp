@@ -33,6 +33,12 @@ const ChannelMap& Account::channels() const {
     return details ? details->channels : none;
 }
 
+Money Account::shown_balance() const {
+    const auto missing = checked_subtract(corrections, totals.adjustments);
+    const auto shown = missing ? checked_add(totals.balance, *missing) : std::nullopt;
+    return shown && !shown->is_negative() ? *shown : totals.balance;
+}
+
 Account* State::find(std::string_view name) {
     const auto found = by_name_.find(name);
     return found == by_name_.end() ? nullptr : found->second;
@@ -113,6 +119,10 @@ Result<void> State::apply(const Record& record) {
     switch (record.kind_case()) {
         case Record::kStarted:
             boots = record.started().boots();
+            closed_cleanly = false;
+            return {};
+        case Record::kClosed:
+            closed_cleanly = true;
             return {};
         case Record::kOpened:
             return apply_opened(record.opened());
@@ -129,16 +139,7 @@ Result<void> State::apply(const Record& record) {
             const auto found = committed.find(from_wire(record.acked().operation()));
             if (found == committed.end()) return {};
             found->second.unacked.erase(record.acked().name());
-            if (found->second.unacked.empty()) {
-                // From now on the operation is known as aborted, or not known: nobody is left who
-                // could ask and mean it.
-                const OperationId id = found->first;
-                committed.erase(found);
-                const auto newest_one = operations.find(id.initiator);
-                if (newest_one != operations.end() && newest_one->second.id == id) {
-                    newest_one->second.aborted = true;
-                }
-            }
+            if (found->second.unacked.empty()) forget(found);
             return {};
         }
         case Record::kCohortForming: {
@@ -175,10 +176,14 @@ Result<void> State::apply(const Record& record) {
         case Record::kExited: {
             Account* account = find(record.exited().name());
             if (account == nullptr) return bad("exited");
-            const auto taken = take_totals(*account, from_wire(record.exited().totals()));
-            if (!taken) return taken;
+            account->totals = from_wire(record.exited().totals());
+            account->corrections = account->totals.adjustments;
             account->exited = true;
-            ++exited_count;
+            // It was in no operation: what it was still to hear of has been heard.
+            for (auto at = committed.begin(); at != committed.end();) {
+                at->second.unacked.erase(account->name);
+                at = at->second.unacked.empty() ? forget(at) : std::next(at);
+            }
             table_changed = true;
             return {};
         }
@@ -209,6 +214,16 @@ Result<void> State::apply(const Record& record) {
     return bad("unknown kind");
 }
 
+// From now on the operation is known as aborted, or not known: nobody is left who could ask and
+// mean it.
+State::CommittedMap::iterator State::forget(CommittedMap::iterator at) {
+    const auto newest_one = operations.find(at->first.initiator);
+    if (newest_one != operations.end() && newest_one->second.id == at->first) {
+        newest_one->second.aborted = true;
+    }
+    return committed.erase(at);
+}
+
 Operation& State::newest(const OperationId& id, wire::OperationKind kind) {
     Operation& operation = operations[id.initiator];
     if (operation.id < id) {
@@ -229,7 +244,7 @@ Result<void> State::apply_opened(const records::Opened& opened) {
     account.port2 = static_cast<uint16_t>(opened.port2());
     account.opener = opened.opener();
     account.exited = opened.exited();
-    if (account.exited) ++exited_count;
+
     table_changed = true;
     return {};
 }
@@ -249,6 +264,7 @@ Result<void> State::apply_attached(const records::Attached& attached) {
     account->boots = attached.boots();
     account->epoch = std::max(account->epoch, attached.epoch());
     account->attached = true;
+    account->proven = attached.proven();
     return {};
 }
 
@@ -294,25 +310,12 @@ Result<void> State::apply_settlements(const Operation& operation) {
     for (const auto& [name, settlement] : operation.settlements) {
         Account* account = find(name);
         if (account == nullptr) return bad("a settlement");
-        const auto taken = take_totals(*account, settlement.totals);
-        if (!taken) return taken;
+        account->totals = settlement.totals;
         for (const auto& [peer, channel] : settlement.channels) {
             account->more().channels[peer] = channel;
         }
     }
     table_changed = true;
-    return {};
-}
-
-// A correction that the customer has not applied yet stays part of its row.
-Result<void> State::take_totals(Account& account, const Totals& totals) {
-    const auto missing = checked_subtract(account.totals.adjustments, totals.adjustments);
-    const auto balance = missing ? checked_add(totals.balance, *missing) : std::nullopt;
-    if (!balance) return bad("a correction");
-    const Money adjustments = account.totals.adjustments;
-    account.totals = totals;
-    account.totals.balance = *balance;
-    account.totals.adjustments = adjustments;
     return {};
 }
 
@@ -381,11 +384,15 @@ Result<void> State::apply_edited(const records::Edited& edited) {
     Account* account = find(edited.name());
     if (account == nullptr) return bad("edited");
     const Money by = Money::from_cents(edited.correction());
-    const auto balance = checked_add(account->totals.balance, by);
-    const auto adjustments = checked_add(account->totals.adjustments, by);
-    if (!balance || !adjustments) return bad("edited");
-    account->totals.balance = *balance;
-    account->totals.adjustments = *adjustments;
+    const auto corrections = checked_add(account->corrections, by);
+    if (!corrections) return bad("edited");
+    account->corrections = *corrections;
+    if (!account->attached) {  // no process has it yet: nobody else could apply it
+        const auto balance = checked_add(account->totals.balance, by);
+        if (!balance || balance->is_negative()) return bad("edited");
+        account->totals.balance = *balance;
+        account->totals.adjustments = *corrections;
+    }
     account->ip = edited.ip();
     account->port1 = static_cast<uint16_t>(edited.port1());
     account->port2 = static_cast<uint16_t>(edited.port2());

@@ -37,13 +37,17 @@ struct AccountDetails {
 
 struct Account {
     std::string name;
-    Totals totals;  // as settled; adjustments: the operator's, whether or not the customer has them
+    Totals totals;  // as settled
+    // All of the operator's corrections in data.csv. The customer applies them when its balance
+    // covers them; what it has applied is in totals.adjustments.
+    Money corrections;
     uint32_t ip = 0;
     uint16_t port1 = 0;
     uint16_t port2 = 0;
     CohortId cohort;
     bool exited = false;
-    bool attached = false;  // a process has it, and has answered from this address
+    bool attached = false;  // a process has it
+    bool proven = false;    // which has shown that it receives at ip and port1
     uint64_t opener = 0;
     uint64_t boots = 0;
     uint64_t epoch = 0;  // the newest that the bank knows
@@ -51,6 +55,9 @@ struct Account {
 
     AccountDetails& more();
     const ChannelMap& channels() const;
+    // What data.csv shows: the settled balance, with corrections that are still on their way as far
+    // as the balance covers them.
+    Money shown_balance() const;
     CohortId ended_cohort() const { return details ? details->ended_cohort : CohortId(); }
     Address bank_side() const { return {ip, port1}; }
 };
@@ -120,22 +127,23 @@ class State {
     uint64_t next_cohort = 1;
     std::deque<uint64_t> table_hashes;                         // of the newest tables written
     std::map<std::string, Operation, std::less<>> operations;  // by initiator
-    std::map<OperationId, Committed> committed;
+    using CommittedMap = std::map<OperationId, Committed>;
+    CommittedMap committed;
     std::map<CohortId, Cohort> cohorts;
     // Members of forming cohorts, who are not to be picked twice.
     std::map<std::string, CohortId, std::less<>> forming;
-    size_t exited_count = 0;
-    bool table_changed = false;  // since whoever writes the table cleared it
+    bool closed_cleanly = false;  // the last run of the bank
+    bool table_changed = false;   // since whoever writes the table cleared it
 
   private:
     Account& add_account(std::string name);
+    CommittedMap::iterator forget(CommittedMap::iterator at);
     Operation& newest(const OperationId& id, wire::OperationKind kind);
     Result<void> apply_opened(const bank_records::Opened& opened);
     Result<void> apply_attached(const bank_records::Attached& attached);
     Result<void> apply_settled(const bank_records::Settled& settled);
     Result<void> apply_decided(const bank_records::Decided& decided);
     Result<void> apply_settlements(const Operation& operation);
-    Result<void> take_totals(Account& account, const Totals& totals);
     void start_cohort(const OperationId& id);
     void abort_cohort(const OperationId& id);
     Result<void> apply_cohort_ended(const bank_records::CohortEnded& ended);

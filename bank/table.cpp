@@ -1,4 +1,5 @@
 // data.csv: what a person sees and may edit while the bank is stopped. Part of Bank.
+#include <algorithm>
 #include <unordered_set>
 
 #include <sodium.h>
@@ -37,11 +38,18 @@ Result<void> Bank::load_table(std::optional<std::string_view> content) {
         return {};
     }
     const uint64_t hash = hash_of(*content);
-    for (size_t i = 0; i < state.table_hashes.size(); ++i) {
-        if (state.table_hashes[i] != hash) continue;
-        // The bank's own. If it is not the newest, the bank was killed before it could replace it.
-        state.table_changed = i + 1 != state.table_hashes.size() || state.table_changed;
-        return {};
+    const auto& hashes = state.table_hashes;
+    if (!hashes.empty() && hashes.back() == hash) return {};
+    if (!hashes.empty() && !state.closed_cleanly) {
+        if (std::find(hashes.begin(), hashes.end(), hash) != hashes.end()) {
+            // The bank's own: it was killed before it could put the newest in its place.
+            state.table_changed = true;
+            return {};
+        }
+        return Error{"bad-csv",
+                     "it was edited, but the bank was killed before it could bring the table up to "
+                     "date, so that the edit may rest on old balances. Move the file away, start "
+                     "the bank, end it with quit, and edit the new file"};
     }
     const auto rows = parse_table(*content);
     if (!rows) return rows.error();
@@ -93,14 +101,14 @@ Result<void> Bank::import_row(const TableRow& row, size_t line) {
     if (row.exited != account->exited) {
         return at_line(line, "exit_state of " + row.name + " cannot be edited: use `exit`");
     }
-    const auto by = checked_subtract(row.balance, account->totals.balance);
+    const auto by = checked_subtract(row.balance, account->shown_balance());
     const bool moved =
         row.ip != account->ip || row.port1 != account->port1 || row.port2 != account->port2;
     if (by && by->is_zero() && !moved) return {};
     if (account->exited) {
         return at_line(line, "the account of " + row.name + " is closed and cannot be edited");
     }
-    if (!by || !checked_add(account->totals.adjustments, *by)) {
+    if (!by || !checked_add(account->corrections, *by)) {
         return at_line(line, "the balance of " + row.name + " is out of range");
     }
     auto* edited = edits_.emplace_back().mutable_edited();
@@ -129,7 +137,7 @@ void Bank::publish_table_if_due() {
     TableRow row;
     for (const Account& account : state.accounts()) {
         row.name = account.name;
-        row.balance = account.totals.balance;
+        row.balance = account.shown_balance();
         row.ip = account.ip;
         row.port1 = account.port1;
         row.port2 = account.port2;

@@ -20,7 +20,7 @@ void BankLink::resume() {
     State& state = context_.state;
     if (state.phase == Phase::none) return;
     opener_ = state.opener;
-    if (state.phase == Phase::opening) {
+    if (state.phase == Phase::opening && !state.offered) {
         Request request;
         request.stage = Stage::asked;
         request.name = state.name;
@@ -34,7 +34,7 @@ void BankLink::resume() {
         Request request;
         request.stage = Stage::asked;
         request.deadline = TimePoint::max();
-        request.message.mutable_exit_final();
+        request.message.mutable_command()->mutable_exit();
         begin(std::move(request));
         ask();
     }
@@ -78,7 +78,7 @@ void BankLink::delete_cohort(CommandId id, bool force) {
 void BankLink::exit(CommandId id, uint64_t order) {
     Request request;
     request.command = id;
-    request.message.mutable_exit_final()->set_order(order);
+    request.message.mutable_command()->mutable_exit()->set_order(order);
     begin(std::move(request));
 }
 
@@ -88,16 +88,16 @@ void BankLink::ask() {
     if (!request.name.empty() && !begin_opening()) return;
     request.stage = Stage::asked;
     request.retry = Backoff(timing::kRetryFirst, timing::kRetryMost);
-    if (request.message.has_exit_final()) {
+    wire::Command* command = request.message.mutable_command();
+    if (command->has_exit()) {
         if (context_.state.phase == Phase::open) {
             State::Record record;
             record.mutable_exiting();
             context_.commit(record);
         }
-        to_wire(context_.state.totals, request.message.mutable_exit_final()->mutable_totals());
-    } else {
-        request.message.mutable_command()->set_request(next_request_++);
+        to_wire(context_.state.totals, command->mutable_exit()->mutable_totals());
     }
+    command->set_request(next_request_++);
     send_request();
 }
 
@@ -193,8 +193,12 @@ void BankLink::on_probe(const wire::Probe& probe) {
 
 void BankLink::on_reply(const wire::Reply& reply) {
     heard_ = true;
-    if (!request_ || request_->stage != Stage::asked || !request_->message.has_command() ||
+    if (!request_ || request_->stage != Stage::asked ||
         request_->message.command().request() != reply.request()) {
+        return;
+    }
+    if (request_->message.command().has_exit()) {
+        on_exit_reply(reply);
         return;
     }
     if (!request_->name.empty()) {
@@ -217,30 +221,36 @@ void BankLink::on_reply(const wire::Reply& reply) {
     answer(std::move(result));
 }
 
-void BankLink::on_exit_done(const wire::ExitDone& done) {
-    heard_ = true;
-    if (!request_ || request_->stage != Stage::asked || !request_->message.has_exit_final()) return;
-    State::Record record;
-    if (!done.accepted()) {
+void BankLink::on_exit_reply(const wire::Reply& reply) {
+    if (!reply.success()) {
+        State::Record record;
         record.mutable_exiting()->set_given_up(true);
         context_.commit(record);
-        answer(failure(done.code(), done.text()));
+        answer(failure(reply.code(), reply.text()));
         return;
     }
-    record.mutable_exited();
-    context_.commit(record);
-    const std::string balance = to_string(context_.state.totals.balance);
-    context_.notice(Severity::info, "the account is closed, balance " + balance);
-    Answer result = success("exit " + context_.state.name + " balance " + balance);
-    result.fact("name", context_.state.name).fact("balance", context_.state.totals.balance);
+    close_account();
+    const Totals& totals = context_.state.totals;
+    Answer result = success("exit " + context_.state.name + " balance " + to_string(totals.balance));
+    result.fact("name", context_.state.name).fact("balance", totals.balance);
     answer(std::move(result));
     context_.effects->stop(0);
+}
+
+void BankLink::close_account() {
+    State::Record record;
+    record.mutable_exited();
+    context_.commit(record);
+    context_.notice(Severity::info,
+                    "the account is closed, balance " + to_string(context_.state.totals.balance));
 }
 
 void BankLink::attach() {
     wire::Datagram message;
     wire::Attach* attach = message.mutable_attach();
-    attach->set_ip(context_.state.ip != 0 ? context_.state.ip : context_.settings.own_ip);
+    // The run that opened the account says what was typed then; a later one may be elsewhere.
+    const bool opened_here = context_.state.boots == 1 && context_.state.ip != 0;
+    attach->set_ip(opened_here ? context_.state.ip : context_.settings.own_ip);
     attach->set_port1(context_.settings.port1);
     attach->set_port2(context_.settings.port2);
     attach->set_opener(opener_);
@@ -260,10 +270,28 @@ void BankLink::on_attach_reply(const wire::AttachReply& reply) {
     attached_ = true;
     attach_at_ = context_.now + timing::kAttachRefresh;
     State& state = context_.state;
+    if (state.phase == Phase::opening && state.offered) {
+        if (reply.known() && !reply.exited()) {
+            opened(reply.totals());
+            context_.notice(Severity::info, "has taken over account " + state.name + ", balance " +
+                                                to_string(state.totals.balance));
+        } else {
+            give_up_opening();
+        }
+        return;
+    }
     if (state.phase != Phase::open) return;
     if (!reply.known()) {
         context_.notice(Severity::error,
-                        "the bank does not know this account, or another process holds it");
+                        "the bank at " + to_string(context_.settings.bank) +
+                            " does not know this account, or another process has it. Start this "
+                            "program with the right bank.");
+        context_.effects->stop(4);
+        return;
+    }
+    if (reply.exited()) {
+        close_account();
+        context_.effects->stop(0);
         return;
     }
     const bool rolling_back = state.operation && state.operation->kind == wire::OPERATION_ROLLBACK;
@@ -294,7 +322,11 @@ void BankLink::on_report_request(const wire::ReportRequest& request) {
     report->set_nonce(request.nonce());
     to_wire(context_.state.totals, report->mutable_totals());
     for (const auto& [peer_name, peer] : context_.state.peers) {
-        if (peer.channel != Channel()) to_wire(peer_name, peer.channel, report->add_channels());
+        if (peer.channel != Channel()) {
+            wire::Channel* channel = report->add_channels();
+            to_wire(peer_name, peer.channel, channel);
+            channel->clear_received();  // the sums say enough
+        }
         const Money lost = channels_.view(peer).lost_sum;
         if (lost.is_zero()) continue;
         wire::Reason* reason = report->add_lost();
@@ -308,19 +340,20 @@ void BankLink::on_roster(const wire::Roster& roster) {
     if (CohortId(roster.cohort()) != context_.state.cohort) return;
     for (const wire::Member& member : roster.members()) {
         Peer* peer = context_.state.find_peer(member.name());
-        if (peer == nullptr) continue;
+        // Whoever was heard in this run is where it was heard: a roster may be late.
+        if (peer == nullptr || channels_.was_heard(*peer)) continue;
         peer->ip = member.ip();
         peer->port2 = static_cast<uint16_t>(member.port2());
     }
 }
 
-bool BankLink::on_account_offer(const wire::AccountOffer& offer) {
-    if (context_.state.phase != Phase::none || busy() || !is_valid_name(offer.name())) return false;
+void BankLink::on_account_offer(const wire::AccountOffer& offer) {
+    if (context_.state.phase != Phase::none || busy() || !is_valid_name(offer.name())) return;
     const auto claimed = context_.effects->claim_store(offer.name());
     if (!claimed) {
         context_.notice(Severity::error, "the bank has an account " + offer.name() +
                                              " for this process, but: " + claimed.error().message);
-        return false;
+        return;
     }
     State::Record record;
     auto* opening = record.mutable_opening();
@@ -329,12 +362,11 @@ bool BankLink::on_account_offer(const wire::AccountOffer& offer) {
     opening->set_ip(context_.settings.own_ip);
     opening->set_port1(context_.settings.port1);
     opening->set_port2(context_.settings.port2);
+    opening->set_offered(true);
     context_.commit(record);
     start_account(1);
-    opened(offer.totals());
-    context_.notice(Severity::info, "has taken over account " + offer.name() + ", balance " +
-                                        to_string(context_.state.totals.balance));
-    return true;
+    attached_ = false;
+    attach();
 }
 
 // --- time
@@ -348,7 +380,7 @@ void BankLink::introduced() {
 void BankLink::on_timer() {
     const Phase phase = context_.state.phase;
     if (context_.now >= attach_at_ && phase != Phase::exited) {
-        if (phase == Phase::opening) {
+        if (phase == Phase::opening && !context_.state.offered) {
             attach_at_ = context_.now + timing::kAttachRefresh;
         } else {
             attach();
@@ -369,7 +401,7 @@ void BankLink::on_timer() {
         if (command.value() != 0) {
             Answer result = unknown("the bank has not answered in time");
             answered_(command,
-                      result.line("it is asked again until it does; `status` shows the outcome"));
+                      result.line("it is asked again until it does; a notice tells what became of it"));
         }
     }
     if (context_.now >= request.at) send_request();

@@ -42,9 +42,7 @@ class BankLink {
     void on_attach_reply(const wire::AttachReply& reply);
     void on_report_request(const wire::ReportRequest& request);
     void on_roster(const wire::Roster& roster);
-    void on_exit_done(const wire::ExitDone& done);
-    // True if this process now has an account.
-    bool on_account_offer(const wire::AccountOffer& offer);
+    void on_account_offer(const wire::AccountOffer& offer);
 
     void introduced();
     void on_timer();
@@ -56,7 +54,7 @@ class BankLink {
     enum class Stage { probing, asked };
     struct Request {
         CommandId command;       // 0: nobody waits
-        wire::Datagram message;  // a Command, or an ExitFinal
+        wire::Datagram message;  // a Command
         Stage stage = Stage::probing;
         uint64_t nonce = 0;
         TimePoint deadline{};
@@ -76,6 +74,8 @@ class BankLink {
     void answer(Answer answer);
     void start_account(uint64_t boots);
     void attach();
+    void on_exit_reply(const wire::Reply& reply);
+    void close_account();
     void opened(const wire::Totals& totals);
 
     Context& context_;

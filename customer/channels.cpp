@@ -10,6 +10,7 @@
 namespace p2pbank::customer {
 namespace {
 
+constexpr size_t kFewGaps = 16;
 constexpr size_t kFewIntervals = 4;
 constexpr size_t kCoveredIntervals = 12;
 constexpr size_t kTransferBytes = 900;  // of a datagram; the rest is for its ids and an ack
@@ -143,7 +144,7 @@ void Channels::on_transfers(Peer& peer, const wire::Datagram& datagram) {
         const auto new_balance = checked_add(balance, amount);
         const auto new_sum = checked_add(sum, amount);
         if (!new_balance || !new_sum ||
-            peer.channel.received.intervals().size() >= limits::kMaxReceivedIntervals) {
+            !has_room_for_gap(peer, Label(label))) {
             continue;  // not acknowledged: it stays in transit until there is room
         }
         balance = *new_balance;
@@ -161,6 +162,18 @@ void Channels::on_transfers(Peer& peer, const wire::Datagram& datagram) {
     }
     notice_due_ = true;
     context_.commit(record_);
+}
+
+// Each label that does not follow the one before leaves a gap in the received set, and all sets of a
+// customer have to fit into one settlement.
+bool Channels::has_room_for_gap(const Peer& peer, Label label) const {
+    const IntervalSet& received = peer.channel.received;
+    if (received.highest().next() == label || received.intervals().size() < kFewGaps) return true;
+    size_t intervals = 0;
+    for (const auto& [peer_name, other] : context_.state.peers) {
+        intervals += other.channel.received.intervals().size();
+    }
+    return intervals < limits::kMaxReceivedIntervals;
 }
 
 void Channels::on_ack(Peer& peer, const wire::Datagram& datagram) {
@@ -388,7 +401,9 @@ void Channels::end_of_turn() {
 void Channels::set_wake(Link& channel_link) {
     auto wake = timeout_at(channel_link);
     if (!may_send(channel_link)) wake.reset();
-    if (channel_link.announcing) {
+    if (channel_link.announcing && context_.state.restore_due) {
+        // Until the decision there is nothing to say.
+    } else if (channel_link.announcing) {
         wake = wake ? std::min(*wake, channel_link.announce_at) : channel_link.announce_at;
     } else if (may_send(channel_link) && !channel_link.again.empty()) {
         const TimePoint later = context_.now + timeout(channel_link);  // its address is unproven

@@ -66,6 +66,8 @@ class Channels {
         std::optional<TimePoint> heard_at;
     };
     View view(const Peer& peer) const;
+    // Something has come from it in this run, so that its address is known better than to the bank.
+    bool was_heard(const Peer& peer) const { return link(peer).heard_at.has_value(); }
     // A peer that owes an answer has been silent for long: perhaps it moved.
     bool someone_is_silent() const;
 
@@ -106,6 +108,7 @@ class Channels {
 
     Link& link(const Peer& peer) { return *links_.find(peer.name)->second; }
     const Link& link(const Peer& peer) const { return *links_.find(peer.name)->second; }
+    bool has_room_for_gap(const Peer& peer, Label label) const;
     void announce_all();
     void forget_acks(Link& link);
     void mark_acked(Link& link, const IntervalSet& received);

@@ -345,7 +345,8 @@ void Customer::transfer_acknowledged(const Peer&, SentEntry& entry) {
            !transfers_.contains(transfer_deadlines_.front().second)) {
         transfer_deadlines_.pop_front();
     }
-    if (transfers_.empty() && !waiting_.empty()) pump();
+    // Not at once: this is called from the middle of the sent log.
+    if (transfers_.empty() && !waiting_.empty()) pump_due_ = true;
 }
 
 void Customer::expire_transfers() {

@@ -48,6 +48,7 @@ bool Context::send_to_peer(const Peer& peer, wire::Datagram& message) {
     message.set_cohort(state.cohort.value());
     message.set_epoch(state.epoch.value());
     message.set_receiver_epoch(peer.known_epoch.value());
+    message.set_receiver(peer.name);
     return courier.send(now, Socket::peer, Address{peer.ip, peer.port2}, message, *effects);
 }
 

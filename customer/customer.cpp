@@ -83,8 +83,15 @@ void Customer::on_datagram(TimePoint now, Socket socket, Address from, std::stri
 
 void Customer::dispatch(Address from, wire::Datagram& datagram) {
     if (context_.state.phase == Phase::exited) return;
+    // An address is used again by another account, or by a later run, and datagrams may be late.
+    if (datagram.receiver() != context_.courier.sender()) return;
     if (datagram.sender() == "bank") {
-        if (from == context_.settings.bank) from_bank(datagram);
+        if (from != context_.settings.bank || datagram.instance() < bank_instance_ ||
+            datagram.receiver_instance() != context_.courier.instance()) {
+            return;
+        }
+        bank_instance_ = datagram.instance();
+        from_bank(datagram);
         return;
     }
     Peer* peer = context_.state.find_peer(datagram.sender());
@@ -96,10 +103,9 @@ void Customer::dispatch(Address from, wire::Datagram& datagram) {
 void Customer::from_bank(wire::Datagram& datagram) {
     if (datagram.has_probe()) bank_link_.on_probe(datagram.probe());
     if (datagram.has_reply()) bank_link_.on_reply(datagram.reply());
-    if (datagram.has_exit_done()) bank_link_.on_exit_done(datagram.exit_done());
     if (datagram.has_account_offer()) bank_link_.on_account_offer(datagram.account_offer());
-    if (!context_.state.has_account()) return;
     if (datagram.has_attach_reply()) bank_link_.on_attach_reply(datagram.attach_reply());
+    if (!context_.state.has_account()) return;
     if (datagram.has_report_request()) bank_link_.on_report_request(datagram.report_request());
     if (datagram.has_roster()) bank_link_.on_roster(datagram.roster());
     if (datagram.has_settle_ack()) operations_.on_settle_ack(datagram.settle_ack());
@@ -149,6 +155,10 @@ void Customer::on_timer(TimePoint now, Effects& effects) {
 
 void Customer::end_of_turn(TimePoint now, Effects& effects) {
     at(now, effects);
+    if (pump_due_) {
+        pump_due_ = false;
+        pump();
+    }
     channels_.end_of_turn();
     context_.courier.end_of_turn(effects);
 }
@@ -162,7 +172,10 @@ std::optional<TimePoint> Customer::next_wake() const {
     consider(operations_.next_wake());
     consider(bank_link_.next_wake());
     if (!transfer_deadlines_.empty()) consider(transfer_deadlines_.front().first);
-    if (!waiting_.empty()) consider(front_since_ + timing::kCommandDeadline);
+    // While somebody's answer is awaited, that is what the others wait for.
+    if (!waiting_.empty() && !own_ && !bank_link_.awaited() && transfers_.empty()) {
+        consider(front_since_ + timing::kCommandDeadline);
+    }
     if (own_ && !own_->under_way) consider(own_->again_at);
     return wake;
 }

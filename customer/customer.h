@@ -105,6 +105,8 @@ class Customer : public Node {
     std::map<CommandId, OpenTransfer> transfers_;
     std::deque<std::pair<TimePoint, CommandId>> transfer_deadlines_;
     std::optional<OwnOperation> own_;
+    bool pump_due_ = false;     // at the end of the turn
+    uint64_t bank_instance_ = 0;  // the newest run of the bank that was heard
     uint64_t exit_order_ = 0;  // of the bank's operator, not yet obeyed
     TimePoint exit_order_until_{};
 };

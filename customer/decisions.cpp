@@ -14,6 +14,7 @@ using p2pbank::to_wire;
 
 namespace {
 
+constexpr int kMostReasonsShown = 8;
 constexpr int kSpreadTries = 8;  // then the child asks the bank
 
 bool may_do_better(const std::string& code) {
@@ -167,12 +168,17 @@ std::string Operations::participants_text(const Run& run, wire::OperationKind ki
     };
     const auto describe_one = [&](const wire::Participant& participant) {
         std::string why;
+        int shown = 0;
         for (const wire::Reason& reason : participant.reasons()) {
             if (!takes_part(reason.peer())) continue;
+            if (++shown > kMostReasonsShown) continue;
             why += why.empty() ? "" : " and ";
             why += kind == wire::OPERATION_ROLLBACK
                        ? "sent " + counted(reason.transfers()) + " to " + reason.peer()
                        : "received " + counted(reason.transfers()) + " from " + reason.peer();
+        }
+        if (shown > kMostReasonsShown) {
+            why += " and " + std::to_string(shown - kMostReasonsShown) + " more";
         }
         return participant.name() + (why.empty() ? "" : " (" + why + ")");
     };
@@ -300,9 +306,11 @@ void Operations::on_cohort_started(const wire::CohortStarted& started) {
         cohort->set_cohort_name(started.cohort_name());
         *cohort->mutable_members() = started.members();
         context_.commit(record);
+        // The roster has the epoch in which this customer settled; it may have been raised since.
+        const bool restarted = run_->restored;
         run_.reset();
         trace("checkpoint-permanent", id);
-        channels_.rebuild(false);
+        channels_.rebuild(restarted);
         context_.notice(Severity::info, "is now in " + started.cohort_name() + " with " +
                                             std::to_string(started.members_size() - 1) + " others");
         released_();

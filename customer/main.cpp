@@ -166,6 +166,7 @@ int run(Arguments arguments) {
     settings.stable =
         arguments.stable == "checkpoint" ? StableMode::checkpoint : StableMode::journal;
     settings.seed = random_seed();
+    settings.wanted = name;
     std::optional<Customer> customer;
     auto store = resume(state, name, settings, customer, log);
     if (!store) return refuse(log, store.error().message);

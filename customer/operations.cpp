@@ -26,6 +26,11 @@ bool is_valid_initiator(const OperationId& id) {
     return is_valid_name(id.initiator);
 }
 
+bool is_valid_code(const std::string& code) {
+    return !code.empty() && code.size() <= 32 &&
+           code.find_first_not_of("abcdefghijklmnopqrstuvwxyz-") == std::string::npos;
+}
+
 Backoff request_backoff() {
     return Backoff(timing::kRetryFirst, timing::kRetryMost);
 }
@@ -184,7 +189,7 @@ void Operations::send_unanswered() {
     }
     const auto left = std::chrono::duration_cast<milliseconds>(run.deadline - context_.now).count();
     // A little less at each level, so that a no from below comes before the parent gives up.
-    const auto below = static_cast<uint32_t>(std::max<int64_t>(left / 2, left - 100));
+    const auto below = static_cast<uint32_t>(left - std::min<int64_t>(left / 32, 100));
     for (auto& [peer_name, child] : run.children) {
         if (child.answered) continue;
         const Peer* peer = context_.state.find_peer(peer_name);
@@ -239,8 +244,13 @@ void Operations::vote_yes() {
     wire::Vote* vote = run.vote->mutable_vote();
     to_wire(operation.id, vote->mutable_operation());
     vote->set_yes(true);
-    for (const auto& [name, participant] : run.participants)
-        *vote->add_participants() = participant;
+    for (const auto& [name, participant] : run.participants) {
+        wire::Participant* out = vote->add_participants();
+        *out = participant;
+        while (out->reasons_size() > limits::kMaxReasonsInVote) {
+            out->mutable_reasons()->RemoveLast();
+        }
+    }
     context_.send_to_peer(*parent, *run.vote);
 }
 
@@ -273,6 +283,15 @@ void Operations::fail(const std::string& code, const std::string& who) {
 }
 
 void Operations::on_deadline() {
+    const wire::OperationKind kind = context_.state.operation->kind;
+    if (kind == wire::OPERATION_JOIN || kind == wire::OPERATION_FREEZE) {
+        // The settlement is the vote, and may have reached the bank: only the bank can tell.
+        run_->voted = true;
+        run_->retry = query_backoff();
+        run_->retry_at = context_.now;
+        on_timer();
+        return;
+    }
     if (!run_->bank_has_it) {
         fail("bank-unreachable", "bank");
         return;
@@ -449,7 +468,8 @@ void Operations::on_vote(Peer& peer, const wire::Datagram& datagram) {
     const auto child = run_->children.find(peer.name);
     if (child == run_->children.end() || child->second.answered) return;
     if (!vote.yes()) {
-        fail(vote.code(), is_valid_name(vote.who()) ? vote.who() : peer.name);
+        fail(is_valid_code(vote.code()) ? vote.code() : "refused",
+             is_valid_name(vote.who()) ? vote.who() : peer.name);
         return;
     }
     child->second.answered = true;

@@ -100,6 +100,7 @@ Answer Customer::status() const {
     add("epoch", std::to_string(state.epoch.value()));
     const std::string operation = operations_.describe();
     add("under way", operation.empty() ? "nothing" : operation);
+    if (bank_link_.busy()) add("at the bank", "a command has no answer yet");
     for (const HoldBack& hold : state.held_back) {
         add("holds back", "labels of " + hold.peer + " above " +
                               std::to_string(hold.label.value()) + " until " +

@@ -114,6 +114,7 @@ void State::snapshot(Record& record) const {
     out->set_name(name);
     out->set_phase(static_cast<uint32_t>(phase));
     out->set_opener(opener);
+    out->set_offered(offered);
     out->set_ip(ip);
     out->set_port1(port1);
     out->set_port2(port2);
@@ -153,6 +154,7 @@ Result<void> State::apply_snapshot(const records::Snapshot& in) {
     if (in.phase() > static_cast<uint32_t>(Phase::exited)) return bad("its phase");
     phase = static_cast<Phase>(in.phase());
     opener = in.opener();
+    offered = in.offered();
     ip = in.ip();
     port1 = static_cast<uint16_t>(in.port1());
     port2 = static_cast<uint16_t>(in.port2());

@@ -93,6 +93,7 @@ Result<void> State::apply(const Record& record) {
             ip = record.opening().ip();
             port1 = static_cast<uint16_t>(record.opening().port1());
             port2 = static_cast<uint16_t>(record.opening().port2());
+            offered = record.opening().offered();
             return {};
         case Record::kOpened:
             name = record.opened().name();
@@ -179,6 +180,7 @@ Result<void> State::apply(const Record& record) {
         case Record::kCohortStarted: {
             const auto& started = record.cohort_started();
             if (!operation || operation->kind != wire::OPERATION_JOIN) return bad("no join");
+            refuse(operation->id);
             permanent = operation->tentative;
             operation.reset();
             restore_if_due();
@@ -188,6 +190,7 @@ Result<void> State::apply(const Record& record) {
             cohort = CohortId();
             cohort_name.clear();
             peers.clear();
+            if (operation) refuse(operation->id);
             operation.reset();
             held_back.clear();
             recovering = restore_due = false;
@@ -289,6 +292,7 @@ Result<void> State::apply_permanent(const OperationId& id) {
     permanent = std::move(operation->tentative);
     operation.reset();
     restore_if_due();
+    refuse(id);
     remember(HistoryEntry::checkpoint, "", Label(), permanent.totals.balance);
     return {};
 }
@@ -306,7 +310,7 @@ void State::apply_released(const OperationId& id, bool commit) {
         if (commit && hold.operation == id) raise_known_epoch(hold.peer, hold.next_epoch);
     }
     std::erase_if(held_back, [&](const HoldBack& hold) { return hold.operation == id; });
-    if (!commit) refuse(id);
+    refuse(id);
 }
 
 void State::apply_rolled_back(const OperationId& id, Epoch new_epoch) {

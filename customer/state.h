@@ -134,7 +134,8 @@ class State {
     // The first label sent to the peer since the permanent checkpoint; nothing if there is none.
     std::optional<Label> first_label_sent(const Peer& peer) const;
 
-    // An operation that this customer said no to or undid, or an older one of the same initiator.
+    // An operation that this customer said no to or that ended here, whichever way, or an older one
+    // of the same initiator: a late request must not begin it again.
     bool is_refused(const OperationId& id) const;
 
     // The equation above holds, for what is live and for the permanent checkpoint.
@@ -143,6 +144,7 @@ class State {
     std::string name;
     Phase phase = Phase::none;
     uint64_t opener = 0;
+    bool offered = false;  // while opening: the bank has the account already
     uint32_t ip = 0;
     uint16_t port1 = 0;
     uint16_t port2 = 0;

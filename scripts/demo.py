@@ -68,6 +68,10 @@ class Story:
         sys.stdout.flush()
 
 
+def cents(amount):
+    return round(float(amount) * 100)
+
+
 def play(story):
     world = story.world
     story.step(
@@ -128,19 +132,17 @@ def play(story):
         "alice takes back what she sent since then. bob has received some of it, so he has to",
         "go back too; carol and dave do not, and keep working.",
     )
-    story.type(
-        alice, "rollback", "SUCCESS rollback alice (sent 1 transfer to bob, 1 transfer to carol), bob"
-    )
+    story.type(alice, "rollback", "SUCCESS rollback alice (sent 1 transfer to bob), bob")
     story.balances(alice="90", bob="90", carol="115", dave="105")
     story.say("The lost 30 are back.")
 
     story.step(
         "kill -9 in the middle of transfers",
-        "bob pays alice 300 times 0.10. Before he is through, his process is killed.",
+        "bob pays alice 3000 times 0.01. Before he is through, his process is killed.",
     )
-    story.show_command("bob", "transfer 0.10 alice      (300 times)")
-    tickets = bob.type(*["transfer 0.10 alice"] * 300)
-    bob.wait_until(lambda: bob.has_answer(tickets[100]), "a hundred answers")
+    story.show_command("bob", "transfer 0.01 alice      (3000 times)")
+    tickets = bob.type(*["transfer 0.01 alice"] * 3000)
+    bob.wait_until(lambda: bob.has_answer(tickets[1000]), "a thousand answers")
     bob.kill()
     answered = sum(bob.has_answer(ticket) for ticket in tickets)
     story.show_command("shell", "kill -9 bob")
@@ -149,17 +151,18 @@ def play(story):
     bob = world.resume("bob")
     deadline = time.monotonic() + 30
     while True:
-        has, got = float(bob.balance()), float(alice.balance())
-        if round(has + got, 2) == 180.00:
+        has, got = cents(bob.balance()), cents(alice.balance())
+        if has + got == 18000:
             break
         if time.monotonic() > deadline:
-            bob.fail(f"bob {has} and alice {got} should have 180 together")
-    sent = round((90 - has) * 10)
+            bob.fail(f"bob ({has} cents) and alice ({got} cents) should have 180 together")
+    sent = 9000 - has
     if sent < answered:
         bob.fail(f"{answered} transfers were answered and only {sent} are there")
     story.say(
-        f"bob has {has:.2f} and alice {got:.2f}: {sent} transfers happened, each once, and together",
-        "they have 180.00 as before. What was answered is there, nothing is there twice.",
+        f"bob has {bob.balance()} and alice {alice.balance()}, together 180 as before: {sent}",
+        "transfers had been written to his disk, and each has arrived once. What was answered is",
+        "there, and nothing is there twice.",
     )
 
     story.step(

@@ -55,8 +55,6 @@ void Oracles::bank_persisted(std::string_view bytes) {
     switch (record.kind_case()) {
         case bank_records::Record::kDecided: {
             const auto& decided_now = record.decided();
-            const OperationId id = from_wire(decided_now.operation());
-            decided(id, decided_now.commit(), "the bank");
             ++(decided_now.commit() ? world_.tally().commits : world_.tally().aborts);
             if (!decided_now.commit()) break;
             if (decided_now.kind() == wire::OPERATION_CHECKPOINT) check_minimal(decided_now);
@@ -99,9 +97,13 @@ void Oracles::check_cut() {
     }
     // What one member of an ended cohort has carried away, another has brought in.
     if (carried != 0) {
+        std::string who;
+        for (const bank::Account& account : state.accounts()) {
+            who += ", " + account.name + " " + to_string(account.totals.carried);
+        }
         world_.violated("no-orphan", "the cohorts that have ended have made " +
                                          to_string(Money::from_cents(carried)) +
-                                         " out of nothing");
+                                         " out of nothing" + who);
     }
 }
 

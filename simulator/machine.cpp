@@ -63,8 +63,12 @@ void Machine::check_replayed(std::vector<std::string> replayed) {
                                    std::to_string(replayed.size()) +
                                    " that are neither those nor those of the interrupted write");
     }
+    if (replayed != kept_) {
+        for (const std::string& record : interrupted_) surroundings_.made_durable(*this, record);
+    }
     kept_ = std::move(replayed);
     or_else_.clear();
+    interrupted_.clear();
 }
 
 std::vector<std::string> Machine::kept_with_job() const {
@@ -106,7 +110,10 @@ Result<void> Machine::start() {
 
 void Machine::end(std::optional<int> status) {
     if (!running()) return;
-    if (!status && job_) or_else_.push_back(kept_with_job());
+    if (!status && job_ && !job_->abandoned) {
+        or_else_.push_back(kept_with_job());
+        interrupted_ = std::move(job_->batch.records);
+    }
     node_.reset();
     journal_.reset();
     ++life_;  // what was planned for this life finds another one
@@ -395,9 +402,10 @@ void Machine::finish_frame() {
             job_->replacement.reset();
         } else {
             if (disk_failed(journal_->sync())) return;
-            for (std::string& record : job_->batch.records) kept_.push_back(std::move(record));
+            kept_.insert(kept_.end(), job_->batch.records.begin(), job_->batch.records.end());
         }
-        job_->batch.records.clear();
+        const std::vector<std::string> records = std::exchange(job_->batch.records, {});
+        for (const std::string& record : records) surroundings_.made_durable(*this, record);
     }
     if (job_->batch.table) {
         later(disk_time(), &Machine::finish_table);

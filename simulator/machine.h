@@ -45,6 +45,8 @@ class Surroundings {
     virtual void persisted(Machine& machine, std::string_view record) = 0;
     virtual void answer_made(Machine& machine, CommandId command, const Answer& answer) = 0;
     virtual void table_made(Machine& machine, const std::string& content) = 0;
+    // The record is on the disk for good.
+    virtual void made_durable(Machine& machine, const std::string& record) = 0;
     // Effects, as they are carried out.
     virtual void transmit(Machine& machine, Socket from, Address to, std::string_view bytes) = 0;
     virtual void answered(Machine& machine, CommandId command, const Answer& answer) = 0;
@@ -232,6 +234,7 @@ class Machine final : private Effects {
     // done or not begun.
     std::vector<std::string> kept_;
     std::vector<std::vector<std::string>> or_else_;
+    std::vector<std::string> interrupted_;  // the records of the write that a crash interrupted
 };
 
 }  // namespace p2pbank::simulator

@@ -127,16 +127,21 @@ void Oracles::check_sums(const State& state) const {
 void Oracles::follow_ledger(const State& state, Account& account) {
     if (account.cohort != state.cohort) {
         account.sent.clear();
+        if (account.cohort.value() != 0 && state.in_cohort()) account.floor_epoch = Epoch();
         account.cohort = state.cohort;
         account.covered.sent.clear();
         account.promised.sent.clear();
         account.unsettled = false;
+        // A cohort that begins takes nothing back; the end of one may, if it is forced.
+        account.floor.sent.clear();
+        account.floor_cohort = state.cohort;
+        if (!state.in_cohort()) account.floor_epoch = Epoch();
     }
     if (state.restore_due) {
         account.unsettled = true;
         return;
     }
-    if (state.epoch < account.epoch) {
+    if (state.epoch < account.epoch && !account.unsettled) {
         world_.violated("labels-follow", state.name + ": its epoch went from " +
                                              std::to_string(account.epoch.value()) + " to " +
                                              std::to_string(state.epoch.value()));
@@ -228,7 +233,8 @@ void Oracles::check_kept(const State& state, Account& account) {
 
 void Oracles::check_channel(const State& sender, const State& receiver) {
     const Peer* peer = receiver.find_peer(sender.name);
-    if (peer == nullptr || peer->known_epoch != sender.epoch) return;
+    // Who recovers stands at its checkpoint, sends nothing, and its peers have not followed yet.
+    if (peer == nullptr || peer->known_epoch != sender.epoch || sender.recovering) return;
     const Channel& channel = peer->channel;
     if (channel.received.empty()) return;
     const Account& account = accounts_[sender.name];
@@ -256,6 +262,15 @@ Oracles::Marks Oracles::marks_of(const Checkpoint& checkpoint) {
     return out;
 }
 
+// A SUCCESS is the answer to this command and not to another.
+void Oracles::check_fits(const Command& typed, const Answer& answer) const {
+    if (answer.outcome != Outcome::success) return;
+    const auto asked = split_words(typed.line);
+    const auto told = split_words(answer.text);
+    if (!asked.empty() && !told.empty() && asked[0] == told[0]) return;
+    world_.violated("answers-once", typed.line + " is answered with " + to_lines(answer));
+}
+
 void Oracles::answer_made(CommandId command, const Answer& answer) {
     const Command& typed = world_.command(command);
     if (made_.size() <= command.value()) made_.resize(command.value() + 1);
@@ -264,12 +279,15 @@ void Oracles::answer_made(CommandId command, const Answer& answer) {
                                             to_lines(answer));
     }
     made_[command.value()] = true;
+    check_fits(typed, answer);
     if (answer.outcome != Outcome::success || typed.machine == World::kBank) return;
     const Customer* customer = world_.customer(typed.machine);
     if (customer == nullptr) return;
     const State& state = customer->state();
     const auto words = split_words(typed.line);
-    if (words.empty() || !state.has_account()) return;
+    static const std::set<std::string_view> promising{"deposit",       "withdrawal", "transfer",
+                                                      "lost-transfer", "checkpoint", "rollback"};
+    if (words.empty() || !promising.contains(words[0]) || !state.has_account()) return;
     Promise promise;
     promise.account = state.name;
     promise.epoch = state.epoch;
@@ -304,7 +322,7 @@ void Oracles::answered(CommandId command) {
     const Promise promise = std::move(found->second);
     promises_.erase(found);
     Account& account = accounts_[promise.account];
-    if (promise.epoch >= account.floor_epoch) {
+    if (promise.epoch >= account.floor_epoch && promise.cohort == account.cohort) {
         account.floor = promise.live;
         account.floor_epoch = promise.epoch;
         account.floor_cohort = promise.cohort;
@@ -322,9 +340,14 @@ void Oracles::answered(CommandId command) {
     }
 }
 
-void Oracles::persisted(size_t machine, std::string_view bytes) {
+void Oracles::made_durable(size_t machine, std::string_view bytes) {
     if (machine == World::kBank) {
-        bank_persisted(bytes);
+        bank_records::Record record;
+        if (record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
+            record.has_decided()) {
+            decided(from_wire(record.decided().operation()), record.decided().commit(),
+                    "the bank");
+        }
         return;
     }
     customer_records::Record record;

@@ -15,7 +15,8 @@
 //   table-is-a-cut          the CSV on the bank's disk has the balances of one settled cut
 //   minimal                 who took part in a checkpoint had to
 //   replay-equals-live      the journal's records give back the state that is live
-//   answers-once            each command of a living process has one answer
+//   answers-once            each command of a living process has one answer, and it is its own
+//   nobody-gives-up         no process stops of itself: the simulated disk does not lie
 //
 // Machines add their own: journal-keeps-whole-frames, disk-works, timers-move-on,
 // store-before-records, one-store. The random runner adds: all-ends-well (liveness) and
@@ -41,6 +42,7 @@
 namespace p2pbank::simulator {
 
 class World;
+struct Command;
 
 class Oracles {
   public:
@@ -51,7 +53,8 @@ class Oracles {
     // The process has handled one or more events.
     void after_event(size_t machine);
     // In the middle of an event: it may yet be undone by a crash.
-    void persisted(size_t machine, std::string_view record);
+    void bank_persisted(std::string_view record);
+    void made_durable(size_t machine, std::string_view record);
     void answer_made(CommandId command, const Answer& answer);
     // The person at the terminal has seen it.
     void answered(CommandId command);
@@ -114,9 +117,9 @@ class Oracles {
     void follow_ledger(const customer::State& state, Account& account);
     void check_kept(const customer::State& state, Account& account);
     void check_channel(const customer::State& sender, const customer::State& receiver);
+    void check_fits(const Command& typed, const Answer& answer) const;
     void decided(const OperationId& operation, bool commit, const std::string& who);
     void bank_restored();
-    void bank_persisted(std::string_view record);
     void check_cut();
     void check_cut_channel(const bank::Account& sender, const bank::Account& receiver);
     void check_minimal(const bank_records::Decided& decided);

@@ -152,6 +152,10 @@ void World::ended(Machine& machine, std::optional<int> status) {
         --waiting_;
     }
     std::erase(touched_, index);
+    if (status && *status != 0) {
+        violated("nobody-gives-up", machine.account() + " stops with status " +
+                                        std::to_string(*status));
+    }
 }
 
 std::string World::who(size_t index) const {
@@ -197,7 +201,11 @@ std::string World::oldest_waiting() const {
 }
 
 void World::persisted(Machine& machine, std::string_view record) {
-    oracles_->persisted(machine.index(), record);
+    if (machine.index() == kBank) oracles_->bank_persisted(record);
+}
+
+void World::made_durable(Machine& machine, const std::string& record) {
+    oracles_->made_durable(machine.index(), record);
 }
 
 void World::answer_made(Machine&, CommandId command, const Answer& answer) {

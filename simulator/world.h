@@ -123,6 +123,7 @@ class World final : private Surroundings {
     Result<void> replayed(Machine& machine, Node& node) override;
     void persisted(Machine& machine, std::string_view record) override;
     void transmit(Machine& machine, Socket from, Address to, std::string_view bytes) override;
+    void made_durable(Machine& machine, const std::string& record) override;
     void answer_made(Machine& machine, CommandId command, const Answer& answer) override;
     void answered(Machine& machine, CommandId command, const Answer& answer) override;
     void noticed(Machine& machine, Severity severity, const std::string& text) override;

@@ -35,7 +35,10 @@ inline constexpr size_t kTransferWindow = 4'096;  // unacknowledged and sent, fo
 inline constexpr size_t kMaxTransfersInDatagram = 100;
 inline constexpr size_t kMaxIntervalsInAck = 48;
 inline constexpr size_t kMaxSentLog = 1'000'000;  // entries for each channel; then: checkpoint
-inline constexpr size_t kMaxReceivedIntervals = 20'000;  // gaps that lost transfers leave behind
+inline constexpr size_t kMaxReceivedIntervals = 20'000;  // over all channels: each gap is a lost
+                                                         // transfer, or one that still comes
+static_assert(kMaxReceivedIntervals * 12 + kMaxCohort * 100 < kMaxMessageBytes,
+              "a settlement with all gaps must fit");
 static_assert(kMaxTransfersInDatagram * 10 < kMaxDatagramBytes);
 static_assert(kMaxIntervalsInAck * 20 + 200 < kMaxDatagramBytes);
 
@@ -43,11 +46,16 @@ static_assert(kMaxIntervalsInAck * 20 + 200 < kMaxDatagramBytes);
 inline constexpr size_t kMaxLineBytes = 1'024;
 inline constexpr size_t kMaxCommandsInProgress = 1'024;  // answered in order; more wait unread
 inline constexpr size_t kMaxHistory = 200;
+inline constexpr size_t kMaxReplyLines = 200;  // of the bank, to a customer's command
 
 // Operations
 inline constexpr size_t kMaxHoldBacks = 4'096;
 inline constexpr size_t kMaxRefusedOperations = 256;  // for each initiator only the newest matters
 inline constexpr int kMaxOperationTries = 8;
+inline constexpr int kMaxReasonsInVote = 4;  // of each participant; they are for people
+static_assert(kMaxCohort * (kMaxNameBytes + 8 + kMaxReasonsInVote * (kMaxNameBytes + 14)) <
+                  kMaxMessageBytes,
+              "a vote that names the largest cohort must fit");
 
 // Ports of the bank
 inline constexpr uint16_t kMinBankPort = 8'500;

@@ -51,9 +51,14 @@ uint64_t Courier::cookie_for(Address address) const {
 Courier::Acquaintance& Courier::acquaintance(Address address) {
     const auto found = acquaintances_.find(address);
     if (found != acquaintances_.end()) return found->second;
-    if (acquaintances_.size() >= limits::kMaxAddressesKnown && !unproven_.empty()) {
-        acquaintances_.erase(unproven_.front());
-        unproven_.pop_front();
+    if (acquaintances_.size() >= limits::kMaxAddressesKnown) {
+        // Whoever is forgotten introduces itself again.
+        if (unproven_.empty()) {
+            acquaintances_.erase(acquaintances_.begin());
+        } else {
+            acquaintances_.erase(unproven_.front());
+            unproven_.pop_front();
+        }
     }
     Acquaintance& fresh = acquaintances_[address];
     fresh.hello_pause = kFirstHelloPause;
@@ -138,7 +143,10 @@ bool Courier::send(TimePoint now, Socket from, Address to, wire::Datagram& messa
     }
     message.set_number(0);  // the same message has the same bytes, and so the same id
     std::string bytes = message.SerializeAsString();
-    P2PBANK_CHECK(bytes.size() <= limits::kMaxMessageBytes);
+    if (bytes.size() > limits::kMaxMessageBytes) {
+        effects.notice(Severity::error, "a message is too large to be sent: " + describe(message));
+        return false;
+    }
     const uint64_t id = hash(bytes, kPublicKey);
     const MessageKey key{to, id};
     auto found = outgoing_.find(key);
@@ -244,13 +252,18 @@ Courier::Arrival Courier::on_fragment(Socket at, Address from) {
     }
     Incoming& incoming = found->second;
     if (incoming.parts.size() != fragment.count()) return Arrival::nothing;
-    if (incoming.received.add(Label(fragment.index() + 1))) {
+    const bool is_new = incoming.received.add(Label(fragment.index() + 1));
+    if (is_new) {
         incoming.bytes += fragment.bytes().size();
         incoming_bytes_ += fragment.bytes().size();
         incoming.parts[fragment.index()] = fragment.bytes();
     }
     acks_due_[key] = at;
-    if (incoming.received.count() < incoming.parts.size()) return Arrival::nothing;
+    // Complete: delivered with the part that makes it so, and again whenever its last part comes.
+    if (incoming.received.count() < incoming.parts.size() ||
+        (!is_new && fragment.index() + 1 != fragment.count())) {
+        return Arrival::nothing;
+    }
     std::string whole;
     whole.reserve(incoming.bytes);
     for (const std::string& part : incoming.parts) whole += part;

@@ -40,7 +40,8 @@ class Courier {
     uint64_t instance() const { return instance_; }
 
     // Sends `message` (its id fields are filled in). False if the address is not proven yet: then
-    // only a Hello goes out, if one is due, and the caller tries again later.
+    // only a Hello goes out, if one is due, and the caller tries again later. Also false for a
+    // message that is larger than limits::kMaxMessageBytes; an error notice says so.
     bool send(TimePoint now, Socket from, Address to, wire::Datagram& message, Effects& effects);
 
     enum class Arrival {

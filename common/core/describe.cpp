@@ -68,7 +68,6 @@ std::string to_bank(const wire::Datagram& d) {
     if (d.has_report()) return "report";
     if (d.has_cohort_ended_ack()) return "cohort ended ack";
     if (d.has_roster_request()) return "ask for roster";
-    if (d.has_exit_final()) return "exit";
     return "";
 }
 
@@ -87,7 +86,6 @@ std::string of_bank(const wire::Datagram& d) {
     if (d.has_freeze_request()) return operation("freeze", d.freeze_request());
     if (d.has_cohort_ended()) return "cohort ended";
     if (d.has_exit_order()) return "exit order";
-    if (d.has_exit_done()) return "exit done";
     if (d.has_account_offer()) return "account offer";
     return "";
 }

@@ -46,6 +46,10 @@ class Node {
     // before the driver waits for anything.
     virtual void end_of_turn(TimePoint now, Effects& effects) = 0;
 
+    // Before a clean end of the program, behind the last event: with step 0, and, when everything
+    // that this brought about is carried out, with step 1. Each is a turn of its own.
+    virtual void on_close(TimePoint, int /*step*/, Effects&) {}
+
     // When on_timer wants to be called next; nothing if it does not.
     virtual std::optional<TimePoint> next_wake() const = 0;
 

@@ -311,6 +311,7 @@ void Driver::end_if_done() {
         closing_ = true;
     }
     if (!closing_ || !disk_.idle() || !outbox_.empty()) return;
+    if (!close_node()) return;
     while (const std::optional<CommandId> id = answers_.first_unanswered()) {
         answer_now(*id, Outcome::unknown, format(unknown("no answer before the program ended")));
     }
@@ -319,6 +320,20 @@ void Driver::end_if_done() {
     if (!output_.empty() && !out_of_patience_) return;
     ended_ = true;
     context_.stop();
+}
+
+// True when the node has nothing more to carry out.
+bool Driver::close_node() {
+    constexpr int kSteps = 2;
+    while (close_step_ < kSteps && !node_stopped_) {
+        now_ = steady_now();
+        node_->on_close(now_, close_step_++, outbox_);
+        node_->end_of_turn(now_, outbox_);
+        give_to_disk();
+        sockets_.flush();
+        if (!disk_.idle() || !outbox_.empty()) return false;
+    }
+    return true;
 }
 
 int Driver::exit_status() const {

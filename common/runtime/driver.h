@@ -69,7 +69,7 @@ class Driver final : private Outside {
     std::string format(const Answer& answer) const override;
     std::string format(const TraceEvent& event) const override;
     bool tracing_now() const override { return trace_.has_value(); }
-    void stop_announced() override { closing_ = true; }
+    void stop_announced() override { closing_ = node_stopped_ = true; }
     Result<void> claim_store_now(std::string_view name) override;
     void release_store_now() override;
 
@@ -106,6 +106,7 @@ class Driver final : private Outside {
     void arm_signals();
     bool overloaded() const;
     void end_if_done();
+    bool close_node();
     int exit_status() const;
     void flush_trace();
 
@@ -143,6 +144,8 @@ class Driver final : private Outside {
     bool out_of_patience_ = false;  // with a reader of the answers that does not read
     bool closing_ = false;  // no more events for the node; what it said is still carried out
     bool signalled_ = false;
+    bool node_stopped_ = false;  // by itself: it gets no events any more, on_close neither
+    int close_step_ = 0;         // of Node::on_close, the next
     bool ended_ = false;
     int stop_status_ = 0;
     uint64_t drops_told_ = 0;

@@ -85,6 +85,7 @@ class World:
         bank = self.add(Bank("bank", command))
         if wait:
             bank.port = int(bank.wait_log(r"ready on port (\d+)", START_DEADLINE_S).group(1))
+            bank.wait_until(self.data.exists, f"{self.data} to be there", START_DEADLINE_S)
         self.bank = bank
         return bank
 

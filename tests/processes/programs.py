@@ -29,6 +29,10 @@ END_DEADLINE_S = 20 * SLOWNESS
 # A line that is no command. Typed after a command, its answer shows where the one before ends.
 END_MARK = "end-of-the-answer"
 
+# Exit statuses that a program chooses: done, a command failed, wrong usage, a bad disk, storage that has
+# forgotten; and SIGTERM before it could listen to it.
+OWN_STATUSES = (0, 1, 2, 3, 4, -signal.SIGTERM)
+
 # What a sanitizer writes when it has found something.
 SANITIZER_REPORT = re.compile(r"(ERROR: \w*Sanitizer|WARNING: \w*Sanitizer|runtime error: )")
 
@@ -341,7 +345,7 @@ class Program:
     def what_went_wrong(self):
         """For the end of a test: the reason if it crashed or a sanitizer spoke, else nothing."""
         status = self.process.poll()
-        if status is not None and not self.killed and status not in (0, 1, 2, -signal.SIGTERM):
+        if status is not None and not self.killed and status not in OWN_STATUSES:
             return f"{self.name} crashed: status {status}\n{self.transcript()}"
         if SANITIZER_REPORT.search(self.log):
             return f"{self.name}: a sanitizer reported\n{self.transcript(400)}"

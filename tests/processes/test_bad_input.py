@@ -265,20 +265,43 @@ class Datagrams(unittest.TestCase):
             world.audit_adds_up(expected="200")
             self.assertEqual(answered, 0, "nothing answers a stranger's bytes")
 
+    def catch(self, world, count):
+        """A socket that a customer took for the bank, and the first datagrams that it sent there."""
+        listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(listener.close)
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(20)
+        real, world.bank.port = world.bank.port, listener.getsockname()[1]
+        caller = world.customer("caller")
+        world.bank.port = real
+        caller.type("open caller 100")
+        caught = [listener.recv(65536) for _ in range(count)]
+        caller.kill()
+        return listener, caught
+
+    def test_an_address_gets_no_more_bytes_than_it_has_sent(self):
+        # Or whoever writes another's address on its datagrams could flood that other with ours.
+        with World() as world:
+            listener, caught = self.catch(world, 3)
+            alice, bob = world.cohort("alice", "bob")
+            for port in (world.bank.port, *alice.ports, *bob.ports):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                    sender.bind(("127.0.0.1", 0))
+                    sender.settimeout(0.5)
+                    sent = received = 0
+                    for datagram in caught:
+                        sent += sender.sendto(datagram, ("127.0.0.1", port))
+                        try:
+                            while True:
+                                received += len(sender.recv(65536))
+                                self.assertLessEqual(received, sent)
+                        except TimeoutError:
+                            pass
+
     def test_what_was_once_said_and_is_broken_on_its_way_changes_nothing(self):
         # Real datagrams of a customer, caught by a listener that plays the bank, then broken.
         with World() as world:
-            listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.addCleanup(listener.close)
-            listener.bind(("127.0.0.1", 0))
-            listener.settimeout(20)
-            real, world.bank.port = world.bank.port, listener.getsockname()[1]
-            caller = world.customer("caller")
-            world.bank.port = real
-            caller.type("open caller 100")
-            caught = [listener.recv(65536) for _ in range(3)]
-            caller.kill()
-
+            listener, caught = self.catch(world, 3)
             alice, bob = world.cohort("alice", "bob")
             chance = random.Random(3)
             for _ in range(3000):

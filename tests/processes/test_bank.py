@@ -9,7 +9,6 @@ from programs import run_program
 class Starting(unittest.TestCase):
     def test_a_missing_file_is_created_with_the_header(self):
         with World() as world:  # its folder did not exist either
-            world.bank.expect("SUCCESS customers 0", "customers")
             self.assertEqual(world.data.read_text(), HEADER + "\n")
 
     def test_the_port_is_prompted_for_on_standard_error_and_read_from_a_pipe(self):

@@ -62,6 +62,24 @@ class NewCohort(unittest.TestCase):
             self.assertEqual(world.rows()["alice"]["balance"], "111")
             world.audit_adds_up(balances="211", expected="211")
 
+    def test_a_cohort_whose_roster_does_not_fit_in_one_datagram(self):
+        with World() as world:
+            names = [f"customer-with-a-long-name-{number:02}" for number in range(60)]
+            members = world.cohort(*names)
+            tickets = [
+                member.type(*[f"transfer 1 {other}" for other in names if other != member.name])
+                for member in members[:3]
+            ]
+            for member, own in zip(members, tickets):
+                for ticket in own:
+                    self.assertTrue(member.answer(ticket).ok)
+            answer = members[0].ok("checkpoint")
+            for name in names[1:3]:
+                self.assertIn(f"received 1 transfer from {name}", answer.text)
+            # A settlement and an answer with sixty names, and everybody takes part in the last cut.
+            members[59].ok(f"delete-cohort {names[59]}")
+            world.audit_adds_up(balances="6000", in_transit="0", expected="6000")
+
     def test_nobody_can_exit_out_of_a_cohort(self):
         with World() as world:
             alice, _ = world.cohort("alice", "bob")

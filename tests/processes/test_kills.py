@@ -214,6 +214,21 @@ class CheckpointMode(unittest.TestCase):
                 settle(world, names, 20000)
 
 
+class BothModes(unittest.TestCase):
+    def test_the_mode_can_be_changed_at_the_next_start(self):
+        with World() as world:
+            alice, bob = world.cohort("alice", "bob")
+            alice.ok("transfer 10 bob")
+            for mode in ("checkpoint", "journal", "checkpoint"):
+                alice.end()
+                alice = world.customer(
+                    "alice", ports=world.customers["alice"].ports, resume=True, stable=mode
+                )
+                settle(world, ["alice", "bob"], 200)
+                alice.ok("transfer 1 bob")
+            settle(world, ["alice", "bob"], 200)
+
+
 class Bank(unittest.TestCase):
     @seeded
     def test_answered_accounts_survive(self, chance):
@@ -320,23 +335,23 @@ class Everything(unittest.TestCase):
     def storm(self, chance, stable):
         with World() as world:
             world.cohort(*self.NAMES, opening="1000", stable=stable)
-            for _ in range(5):
+            for _ in range(6):
                 for name in self.NAMES:
-                    lines = []
-                    for _ in range(40):
-                        peer = chance.choice([other for other in self.NAMES if other != name])
-                        lines.append(f"transfer {chance.randrange(1, 4)} {peer}")
-                    if chance.random() < 0.4:
-                        lines.insert(chance.randrange(40), "checkpoint")
-                    if chance.random() < 0.2:
-                        lines.insert(chance.randrange(40), "rollback")
+                    peers = [other for other in self.NAMES if other != name]
+                    lines = [
+                        f"transfer {chance.randrange(1, 4)} {chance.choice(peers)}"
+                        for _ in range(150)
+                    ]
+                    for line, how_likely in (("checkpoint", 0.6), ("rollback", 0.3)):
+                        if chance.random() < how_likely:
+                            lines.insert(chance.randrange(len(lines)), line)
                     world.customers[name].type(*lines)
-                victims = chance.sample([*self.NAMES, "bank"], chance.randrange(1, 3))
+                victims = chance.sample([*self.NAMES, "bank"], chance.randrange(1, 4))
                 for victim in victims:
-                    time.sleep(chance.uniform(0, 0.15))
+                    time.sleep(chance.choice([0, 0.002, 0.005, 0.01, 0.03]))
                     (world.bank if victim == "bank" else world.customers[victim]).kill()
                 for victim in victims:
-                    time.sleep(chance.uniform(0, 0.1))
+                    time.sleep(chance.choice([0, 0.005, 0.02, 0.2]))
                     world.restart_bank() if victim == "bank" else world.resume(victim)
                 settle(world, self.NAMES, 4000)
 

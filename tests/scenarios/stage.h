@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,12 +27,13 @@ using simulator::World;
 inline constexpr const char* kBank = "bank";
 
 // Runs the body once for each mode of stable storage.
-#define IN_BOTH_MODES(mode)                                                        \
-    for (const StableMode mode : {StableMode::journal, StableMode::checkpoint})    \
-        if (const ::doctest::String mode_name =                                    \
-                mode == StableMode::journal ? "journal mode" : "checkpoint mode";  \
-            true)                                                                  \
-            if (INFO(mode_name); true)
+template <class Body>
+void in_both_modes(Body body) {
+    for (const StableMode mode : {StableMode::journal, StableMode::checkpoint}) {
+        INFO(std::string(mode == StableMode::journal ? "journal mode" : "checkpoint mode"));
+        body(mode);
+    }
+}
 
 class Stage {
   public:

@@ -1,0 +1,358 @@
+#!/usr/bin/env python3
+"""Measures the real programs beside their references, and prints one table. Called by scripts/bench."""
+
+import argparse
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import time
+
+import report
+import servers
+from programs import BIN, ROOT, World, allow_many_files, on_core, reference, scratch, set_scratch
+from report import Row
+
+FLEET = 20  # processes of each kind whose memory is looked at
+# What is still going on behind the last answer, such as telling everyone what was decided, must not be
+# counted again.
+QUIET_S = 0.03
+QUIET_EACH_S = 0.001
+CSV_HEADER = "name,balance,ip_address,port1,port2,cohort,exit_state"
+
+
+class Bench:
+    def __init__(self, options):
+        self.rounds = 3 if options.quick else 7
+        self.seconds = 0.3 if options.quick else 1.0
+        self.quick = options.quick
+        self.rows = []
+
+    def row(self, *words, **goal):
+        row = Row(*words, **goal)
+        self.rows.append(row)
+        return row
+
+    def pairs(self, row, ours, theirs=None, rounds=None):
+        """Takes both of a pair right after each other, the order changing from round to round."""
+        for index in range(rounds or self.rounds):
+            if theirs is None:
+                row.add(ours(), None)
+            elif index % 2 == 0:
+                mine = ours()
+                row.add(mine, theirs())
+            else:
+                other = theirs()
+                row.add(ours(), other)
+        print("  " + "  ".join(row.cells()), flush=True)
+
+    # --- transfers -------------------------------------------------------------------------------
+
+    def transfers(self):
+        one = "one core, one at a time"
+        for mode, core, name, where, window, goal in (
+            ("checkpoint", 0, "ping-pong-asio", one, 1, 0.6),
+            ("journal", None, "durable-exchange", "one at a time", 1, 0.8),
+        ):
+            reference_name = {"ping-pong-asio": "A: Asio ping-pong", "durable-exchange": "durable exchange"}[name]
+            row = self.row(f"transfers, {mode} mode, {where}", "1/s", f"{reference_name}, W=1", at_least=goal)
+            with World(core) as world:
+                giver, taker = self_typing_pair(world, mode, core)
+
+                def ours():
+                    said = giver.ok(f"load {self.seconds} 1 transfer 1 c1")
+                    taker.ok("checkpoint")  # or the log of what was sent grows from round to round
+                    return float(said.split('"per_second": ')[1].split(",")[0])
+
+                self.pairs(row, ours, lambda: rate(name, window, self.seconds, core, world))
+        for mode, core, name, title, window, other_window, goal in (
+            ("checkpoint", 0, "ping-pong-asio", "one core", 1, 1, None),
+            ("checkpoint", 0, "ping-pong", "one core", 64, 64, 1.5),
+            ("checkpoint", 0, "ping-pong", "one core", 1024, 64, None),
+            ("journal", None, "durable-exchange", "", 1, 1, None),
+            ("journal", None, "durable-exchange", "", 64, 64, 0.7),
+            ("journal", None, "durable-exchange", "", 1024, 1024, None),
+        ):
+            reference_name = {
+                "ping-pong-asio": "A: Asio ping-pong",
+                "ping-pong": "blocking ping-pong",
+                "durable-exchange": "durable exchange",
+            }[name]
+            where = f", {title}" if title else ""
+            row = self.row(
+                f"transfers, {mode} mode{where}, W={window}, through the pipe",
+                "1/s",
+                f"{reference_name}, W={other_window}",
+                at_least=goal,
+            )
+            with World(core) as world:
+                giver, taker = world.cohort(2, mode)
+
+                def ours():
+                    return typed_transfers(
+                        giver, taker, window, self.seconds, None if core is None else 1
+                    )
+
+                self.pairs(row, ours, lambda: rate(name, other_window, self.seconds, core, world))
+
+    def databases(self):
+        for kind, title, goal in (
+            (servers.Redis, "Redis, always, 50 clients", 1.0),
+            (servers.Postgres, "PostgreSQL, two UPDATEs, 32 clients", 4.0),
+        ):
+            row = self.row("transfers, journal mode, W=64, through the pipe", "1/s", title, at_least=goal)
+            with World() as world, kind() as server:
+                giver, taker = world.cohort(2)
+                row.missing = server.missing
+
+                def ours():
+                    return typed_transfers(giver, taker, 64, self.seconds)
+
+                theirs = None if server.missing else lambda: server.transfers_per_second(self.seconds)
+                self.pairs(row, ours, theirs)
+
+    # --- checkpoints -----------------------------------------------------------------------------
+
+    def checkpoints(self):
+        for count, goal in ((2, None), (8, None), (32, 2.5), (128, 2.5)):
+            if self.quick and count > 32:
+                continue
+            row = self.row(
+                f"checkpoint, star of {count} processes, median", "ms", "two-phase round with disk", at_most=goal
+            )
+            with World() as world:
+                hub, *others = world.cohort(count)
+                repeats = 5 if count > 32 else 15
+
+                def ours():
+                    return statistics.median(star_checkpoint(hub, others) for _ in range(repeats))
+
+                self.pairs(row, ours, lambda: two_phase_ms(count, repeats, world))
+
+    def thousand(self):
+        count = 200 if self.quick else 1000
+        rounds = 3 if self.quick else 7
+        everyone = self.row(f"{count} customers in one cohort: all transfer once", "s", "-")
+        row = self.row(
+            f"{count} customers in one cohort: a checkpoint of all", "ms", "two-phase round with disk"
+        )
+        made = self.row(f"{count} customers: started, opened, in one cohort", "s", "-")
+        with World() as world:
+            before = time.perf_counter()
+            hub, *others = world.cohort(count)
+            made.add(time.perf_counter() - before, None)
+            print("  " + "  ".join(made.cells()), flush=True)
+
+            def ours():
+                spent = time.perf_counter()
+                pay(hub, others)
+                everyone.add(time.perf_counter() - spent, None)
+                return star_checkpoint(hub, others, paid=True)
+
+            self.pairs(row, ours, lambda: two_phase_ms(count, 3, world), rounds)
+            print("  " + "  ".join(everyone.cells()), flush=True)
+
+    # --- the bank --------------------------------------------------------------------------------
+
+    def opens(self):
+        # The table is replaced with every change while it is small, so that is another figure.
+        small = self.row("open at the bank, up to 2,000 accounts, W=1024", "1/s", "-")
+        row = self.row(
+            "open at the bank, pipelined, W=1024", "1/s", "append + fdatasync, 64 records", at_least=0.1
+        )
+        single = self.row("open at the bank, one at a time", "1/s", "append + fdatasync, 1 record")
+        with World() as world:
+            bank = world.start_bank()
+            bank.wait_ready()
+            opened = 0
+
+            def load(window, seconds, most):
+                nonlocal opened
+                line = "open a# 100 127.0.0.1 9001 9002"
+                done = bank.load(line, window=window, seconds=seconds, most=most, first=opened + 1)
+                opened += done["count"]
+                return done["per_second"]
+
+            self.pairs(small, lambda: load(1024, 60, 2_000), rounds=1)
+            folder = world.folder
+            self.pairs(
+                row,
+                lambda: load(1024, self.seconds, 100_000),
+                lambda: reference(
+                    "append", "--records", 64, "--seconds", self.seconds, folder=folder
+                )["per_second"],
+            )
+            self.pairs(
+                single,
+                lambda: load(1, self.seconds, 100_000),
+                lambda: reference(
+                    "append", "--records", 1, "--seconds", self.seconds, folder=folder
+                )["per_second"],
+            )
+
+    def bank_start(self):
+        count = 100_000 if self.quick else 1_000_000
+        first = self.row(
+            f"first start of a bank with {count:,} customers", "s", "Python's csv module", at_most=0.5
+        )
+        later = self.row(
+            f"later start of a bank with {count:,} customers", "s", "Python's csv module", at_most=0.5
+        )
+        with World() as world:
+            examples = world.folder / "example.csv"
+            write_table(examples, count)
+
+            def python():
+                text = "import csv, sys; print(sum(1 for _ in csv.reader(open(sys.argv[1]))))"
+                before = time.perf_counter()
+                subprocess.run(
+                    [sys.executable, "-c", text, examples], check=True, stdout=subprocess.DEVNULL
+                )
+                return time.perf_counter() - before
+
+            def start():
+                bank = world.start_bank()
+                bank.wait_ready()
+                bank.ok("cohorts")
+                took = time.perf_counter() - bank.started
+                bank.process.stdin.close()
+                bank.process.wait()
+                return took
+
+            def first_start():
+                for old in world.folder.glob("data.csv*"):
+                    old.unlink()
+                (world.folder / "data.csv").write_bytes(examples.read_bytes())
+                return start()
+
+            self.pairs(first, first_start, python)
+            self.pairs(later, start, python)
+
+    # --- a process -------------------------------------------------------------------------------
+
+    def processes(self):
+        memory = self.row(
+            "private memory of a customer process", "kB", "bare Asio + spdlog", at_most=4
+        )
+        start = self.row("start of a customer process", "ms", "bare Asio + spdlog", at_most=3)
+        with World() as world:
+            customers = world.cohort(FLEET)
+            idle = [world.start([BIN / "bench_idle"]) for _ in range(FLEET)]
+            for program in idle:
+                program.wait_ready()
+            for hub, other in zip(customers, customers[1:]):
+                other.ok(f"transfer 1 c{customers.index(hub)}")
+            customers[0].ok("checkpoint")
+            mine = sorted(program.private_kb() for program in customers)
+            theirs = sorted(program.private_kb() for program in idle)
+            for pair in zip(mine, theirs):
+                memory.add(*pair)
+            print("  " + "  ".join(memory.cells()), flush=True)
+
+            def ready_ms(program):
+                took = program.wait_ready() * 1000
+                program.kill()
+                return took
+
+            def median_of(make):
+                return statistics.median(ready_ms(make()) for _ in range(5))
+
+            self.pairs(
+                start,
+                lambda: median_of(lambda: world.start_customer(logged=False)),
+                lambda: median_of(lambda: world.start([BIN / "bench_idle"], logged=False)),
+            )
+
+
+def self_typing_pair(world, mode, core):
+    """Two customers that type by themselves, c0 and c1, in one cohort."""
+    bank = world.start_bank()
+    bank.wait_ready()
+    command = [BIN / "bench_customer", "--bank", f"127.0.0.1:{bank.ports[0]}"]
+    command += ["--state", world.folder / "state", "--stable", mode]
+    pair = [world.start(command, core) for _ in range(2)]
+    for index, customer in enumerate(pair):
+        customer.wait_ready()
+        customer.ok(f"open c{index} 1000000000")
+    pair[0].ok("new-cohort c0 2")
+    return pair
+
+
+def rate(name, window, seconds, core, world):
+    done = reference(
+        name, "--window", window, "--seconds", seconds, core=core, folder=world.folder
+    )
+    return done["per_second"]
+
+
+def typed_transfers(giver, taker, window, seconds, core=None):
+    done = giver.load("transfer 1 c1", window=window, seconds=seconds, core=core)
+    taker.ok("checkpoint")  # or the log of what was sent grows from round to round
+    return done["per_second"]
+
+
+def two_phase_ms(count, rounds, world):
+    done = reference("two-phase", "--processes", count, "--rounds", rounds, folder=world.folder)
+    return done["p50_us"] / 1000
+
+
+def pay(hub, others):
+    """Everyone sends c0 something, so that everyone has to take part in its checkpoint."""
+    for other in others:
+        other.type("transfer 1 c0")
+    for other in others:
+        if not (answer := other.answer()).startswith("SUCCESS"):
+            raise SystemExit(f"bench: {answer}")
+
+
+def star_checkpoint(hub, others, paid=False):
+    """Milliseconds of one checkpoint by c0 in which all take part."""
+    if not paid:
+        pay(hub, others)
+    time.sleep(QUIET_S + len(others) * QUIET_EACH_S)
+    before = time.perf_counter()
+    answer = hub.ok("checkpoint")
+    took = time.perf_counter() - before
+    if answer.count(",") != len(others):
+        raise SystemExit(f"bench: not everyone took part: {answer}")
+    return took * 1000
+
+
+def write_table(path, count):
+    draw = random.Random(1)
+    with open(path, "w", encoding="ascii") as table:
+        table.write(CSV_HEADER + "\n")
+        for index in range(count):
+            ip = f"10.{index >> 16 & 255}.{index >> 8 & 255}.{index & 255}"
+            balance = f"{draw.randrange(10**6)}.{draw.randrange(1, 100):02}"
+            table.write(f"customer-{index},{balance},{ip},9001,9002,,active\n")
+
+
+PARTS = ("transfers", "databases", "checkpoints", "opens", "processes", "bank_start", "thousand")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/bench")
+    parser.add_argument("--quick", action="store_true", help="three short rounds; writes no file")
+    parser.add_argument("--only", action="append", choices=PARTS, help="only this part")
+    parser.add_argument("--folder", help="where files go while measuring; on a disk")
+    options = parser.parse_args()
+    allow_many_files()
+    set_scratch(options.folder)
+    bench = Bench(options)
+    described = report.machine()
+    for part in options.only or PARTS:
+        print(f"{part}:", flush=True)
+        getattr(bench, part)()
+    print()
+    print(report.columns(bench.rows))
+    if options.quick or options.only:
+        return
+    page = pathlib.Path(ROOT / "docs" / "measurements.md")
+    page.write_text(report.markdown(bench.rows, described, bench.rounds, scratch(), FLEET))
+    print(f"\nwritten to {page.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+// Effects that only write down what a node wanted, for tests of one node or one part.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/core/effects.h"
+
+namespace p2pbank {
+
+class RecordedEffects : public Effects {
+  public:
+    struct Sent {
+        Socket from;
+        Address to;
+        std::string bytes;
+    };
+
+    void persist(std::string record) override { records.push_back(std::move(record)); }
+    void send(Socket from, Address to, std::string_view datagram) override {
+        sent.push_back({from, to, std::string(datagram)});
+    }
+    void answer(CommandId command, Answer answer) override {
+        answers.insert_or_assign(command, std::move(answer));
+    }
+    void notice(Severity, std::string text) override { notices.push_back(std::move(text)); }
+    void publish_table(std::string content) override { tables.push_back(std::move(content)); }
+    Result<void> claim_store(std::string_view name) override {
+        claimed = name;
+        return {};
+    }
+    void release_store() override { claimed.clear(); }
+    void stop(int status) override { stopped = status; }
+    bool tracing() const override { return false; }
+    void trace(TraceEvent) override {}
+
+    std::vector<std::string> records;
+    std::vector<Sent> sent;
+    std::map<CommandId, Answer> answers;
+    std::vector<std::string> notices;
+    std::vector<std::string> tables;
+    std::string claimed;
+    int stopped = -1;
+};
+
+}  // namespace p2pbank
