@@ -143,8 +143,7 @@ void Channels::on_transfers(Peer& peer, const wire::Datagram& datagram) {
         const Money amount = Money::from_cents(static_cast<int64_t>(cents));
         const auto new_balance = checked_add(balance, amount);
         const auto new_sum = checked_add(sum, amount);
-        if (!new_balance || !new_sum ||
-            !has_room_for_gap(peer, Label(label))) {
+        if (!new_balance || !new_sum || !has_room_for_gap(peer, Label(label))) {
             continue;  // not acknowledged: it stays in transit until there is room
         }
         balance = *new_balance;
@@ -164,8 +163,8 @@ void Channels::on_transfers(Peer& peer, const wire::Datagram& datagram) {
     context_.commit(record_);
 }
 
-// Each label that does not follow the one before leaves a gap in the received set, and all sets of a
-// customer have to fit into one settlement.
+// Each label that does not follow the one before leaves a gap in the received set, and all sets of
+// a customer have to fit into one settlement.
 bool Channels::has_room_for_gap(const Peer& peer, Label label) const {
     const IntervalSet& received = peer.channel.received;
     if (received.highest().next() == label || received.intervals().size() < kFewGaps) return true;
@@ -309,6 +308,10 @@ void Channels::introduced(Address address) {
         channel_link->timeouts = 0;
         touch(*channel_link);
     }
+}
+
+void Channels::resumed() {
+    for (auto& [peer_name, channel_link] : links_) touch(*channel_link);
 }
 
 void Channels::measure(Link& channel_link, Duration round_trip) {

@@ -53,6 +53,8 @@ class Channels {
     void heard(Peer& peer, Address from, uint64_t instance);
     // The address has proven itself.
     void introduced(Address address);
+    // Sending is possible again.
+    void resumed();
 
     void on_timer();
     void end_of_turn();

@@ -456,6 +456,7 @@ void Customer::released() {
         }
         at = transfers_.erase(at);
     }
+    channels_.resumed();
     obey_exit_order();
     if (own_ && !own_->under_way && own_->tries == 0) own_->again_at = context_.now;
     pump();

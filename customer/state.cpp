@@ -187,16 +187,8 @@ Result<void> State::apply(const Record& record) {
             return apply_cohort(started.cohort(), started.cohort_name(), started.members());
         }
         case Record::kCohortEnded:
-            cohort = CohortId();
-            cohort_name.clear();
-            peers.clear();
-            if (operation) refuse(operation->id);
-            operation.reset();
-            held_back.clear();
-            recovering = restore_due = false;
-            totals = from_wire(record.cohort_ended().totals());
-            permanent = take_checkpoint();
-            remember(HistoryEntry::cohort_ended, "", Label(), totals.balance);
+            if (!in_cohort() && !operation) return bad("the end of no cohort");
+            apply_cohort_ended(from_wire(record.cohort_ended().totals()));
             return {};
         case Record::kExiting:
             phase = record.exiting().given_up() ? Phase::open : Phase::exiting;
@@ -295,6 +287,28 @@ Result<void> State::apply_permanent(const OperationId& id) {
     refuse(id);
     remember(HistoryEntry::checkpoint, "", Label(), permanent.totals.balance);
     return {};
+}
+
+void State::apply_cohort_ended(const Totals& last) {
+    const bool joined = in_cohort();
+    if (operation) refuse(operation->id);
+    if (joined) {
+        totals = last;
+        restore_due = false;
+    } else {
+        // It ended before this customer heard that it had started: nothing was sent or received in
+        // it, and cash since the initial checkpoint stays.
+        permanent = operation->tentative;
+        restore_if_due();
+    }
+    cohort = CohortId();
+    cohort_name.clear();
+    peers.clear();
+    operation.reset();
+    held_back.clear();
+    recovering = false;
+    if (joined) permanent = take_checkpoint();
+    remember(HistoryEntry::cohort_ended, "", Label(), totals.balance);
 }
 
 void State::apply_undone(const OperationId& id) {

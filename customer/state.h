@@ -175,6 +175,7 @@ class State {
     Result<void> apply_tentative(const customer_records::Tentative& tentative);
     Result<void> apply_permanent(const OperationId& id);
     Result<void> apply_live(const customer_records::Live& live);
+    void apply_cohort_ended(const Totals& last);
     void apply_undone(const OperationId& id);
     void apply_released(const OperationId& id, bool commit);
     void apply_rolled_back(const OperationId& id, Epoch new_epoch);

@@ -61,7 +61,12 @@ void Oracles::bank_persisted(std::string_view bytes) {
             check_cut();
             break;
         }
-        case bank_records::Record::kCohortEnded:
+        case bank_records::Record::kCohortEnded: {
+            const OperationId id = from_wire(record.cohort_ended().operation());
+            if (id.empty()) forced_.insert(CohortId(record.cohort_ended().cohort()));
+            check_cut();
+            break;
+        }
         case bank_records::Record::kExited:
         case bank_records::Record::kEdited:
         case bank_records::Record::kOpened: check_cut(); break;

@@ -127,15 +127,14 @@ void Oracles::check_sums(const State& state) const {
 void Oracles::follow_ledger(const State& state, Account& account) {
     if (account.cohort != state.cohort) {
         account.sent.clear();
-        if (account.cohort.value() != 0 && state.in_cohort()) account.floor_epoch = Epoch();
         account.cohort = state.cohort;
         account.covered.sent.clear();
         account.promised.sent.clear();
         account.unsettled = false;
-        // A cohort that begins takes nothing back; the end of one may, if it is forced.
+        // Neither the beginning of a cohort nor its end takes anything back; what it did with its
+        // transfers the bank's books show.
         account.floor.sent.clear();
         account.floor_cohort = state.cohort;
-        if (!state.in_cohort()) account.floor_epoch = Epoch();
     }
     if (state.restore_due) {
         account.unsettled = true;
@@ -292,6 +291,7 @@ void Oracles::answer_made(CommandId command, const Answer& answer) {
     promise.account = state.name;
     promise.epoch = state.epoch;
     promise.cohort = state.cohort;
+    promise.given_up = account_of(state).given_up;
     promise.live = {state.totals.deposits, state.totals.withdrawals, {}};
     for (const auto& [peer_name, peer] : state.peers) {
         promise.live.sent[peer_name] = peer.channel.sent_last;
@@ -322,7 +322,8 @@ void Oracles::answered(CommandId command) {
     const Promise promise = std::move(found->second);
     promises_.erase(found);
     Account& account = accounts_[promise.account];
-    if (promise.epoch >= account.floor_epoch && promise.cohort == account.cohort) {
+    if (promise.epoch >= account.floor_epoch && promise.cohort == account.cohort &&
+        promise.given_up == account.given_up) {
         account.floor = promise.live;
         account.floor_epoch = promise.epoch;
         account.floor_cohort = promise.cohort;
@@ -337,6 +338,18 @@ void Oracles::answered(CommandId command) {
         }
     } else {
         receipt = promise.receipt;
+    }
+}
+
+void Oracles::customer_persisted(size_t machine, std::string_view bytes) {
+    customer_records::Record record;
+    if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
+    if (!record.has_cohort_ended()) return;
+    // By force it ends at its last cut: what came after is given up.
+    if (forced_.contains(CohortId(record.cohort_ended().cohort()))) {
+        Account& account = account_of(world_.customer(machine)->state());
+        account.floor_epoch = Epoch();
+        ++account.given_up;
     }
 }
 

@@ -54,6 +54,7 @@ class Oracles {
     void after_event(size_t machine);
     // In the middle of an event: it may yet be undone by a crash.
     void bank_persisted(std::string_view record);
+    void customer_persisted(size_t machine, std::string_view record);
     void made_durable(size_t machine, std::string_view record);
     void answer_made(CommandId command, const Answer& answer);
     // The person at the terminal has seen it.
@@ -94,6 +95,7 @@ class Oracles {
         Epoch floor_epoch;
         CohortId floor_cohort;
         Marks floor;
+        uint64_t given_up = 0;  // how often the end of a cohort by force took such things back
         std::map<std::string, Receipt, std::less<>> receipts;
     };
     // What a SUCCESS promises, noted when the answer is made.
@@ -101,6 +103,7 @@ class Oracles {
         std::string account;
         Epoch epoch;
         CohortId cohort;
+        uint64_t given_up = 0;
         Marks live;
         std::optional<Marks> permanent;
         std::string receiver;  // of a transfer
@@ -131,6 +134,7 @@ class Oracles {
     std::map<OperationId, Decided> decisions_;
 
     // Of the bank
+    std::set<CohortId> forced_;  // cohorts ended by force
     std::set<std::string, std::less<>> opened_;  // answered with SUCCESS
     std::set<std::string, std::less<>> exited_;
     std::map<std::string, ChannelMap, std::less<>> cut_;  // as settled before

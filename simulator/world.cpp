@@ -201,7 +201,11 @@ std::string World::oldest_waiting() const {
 }
 
 void World::persisted(Machine& machine, std::string_view record) {
-    if (machine.index() == kBank) oracles_->bank_persisted(record);
+    if (machine.index() == kBank) {
+        oracles_->bank_persisted(record);
+    } else {
+        oracles_->customer_persisted(machine.index(), record);
+    }
 }
 
 void World::made_durable(Machine& machine, const std::string& record) {

@@ -37,6 +37,10 @@ int main(int argc, char** argv) {
     CLI::App* resend = subcommand("resend", "Datagrams there and back, sent again when late");
     resend->add_option("--window", window);
     resend->add_option("--floor-us", floor_us);
+#ifdef P2PBANK_HAS_ENET
+    CLI::App* enet = subcommand("enet", "Messages there and back over ENet");
+    enet->add_option("--window", window);
+#endif
     CLI11_PARSE(app, argc, argv);
 
     if (blocking->parsed()) ping_pong_blocking(window, seconds);
@@ -45,5 +49,8 @@ int main(int argc, char** argv) {
     if (exchange->parsed()) durable_exchange(folder, window, seconds);
     if (phases->parsed()) two_phase_rounds(processes, rounds, folder);
     if (resend->parsed()) resend_exchange(window, seconds, floor_us);
+#ifdef P2PBANK_HAS_ENET
+    if (enet->parsed()) enet_exchange(window, seconds);
+#endif
     return 0;
 }

@@ -28,4 +28,9 @@ void two_phase_rounds(size_t processes, size_t rounds, const std::string& folder
 // within `floor_us`.
 void resend_exchange(size_t window, double seconds, unsigned floor_us);
 
+#ifdef P2PBANK_HAS_ENET
+// The same over ENet, whose messages are sent again too, and packed.
+void enet_exchange(size_t window, double seconds);
+#endif
+
 }  // namespace p2pbank::bench

@@ -47,7 +47,7 @@ class Row:
         def value(numbers):
             return show(statistics.median(numbers)) if numbers else "-"
 
-        ratio = f"{self.ratio:.2f}" if self.ratio is not None else (self.missing or "-")
+        ratio = f"{self.ratio:.2f}" if self.ratio is not None else "-"
         goal = "-"
         if self.at_least is not None:
             goal = f">= {self.at_least:g}"
@@ -58,7 +58,7 @@ class Row:
             f"{self.figure} [{self.unit}]",
             value(self.ours),
             self.reference,
-            value(self.theirs),
+            value(self.theirs) if self.theirs else self.missing or "-",
             ratio,
             goal,
             met,
@@ -101,7 +101,6 @@ def machine():
         ("memory", f"{int(memory.group(1)) / 1024**2:.0f} GiB" if memory else "unknown"),
         ("system", f"{system.group(1) if system else '?'}, Linux {platform.release()}"),
         ("compiler", (compiler.stdout.splitlines() or ["unknown"])[0]),
-        ("load before", f"{os.getloadavg()[0]:.2f} (average of a minute)"),
     ]
 
 

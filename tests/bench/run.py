@@ -2,19 +2,30 @@
 """Measures the real programs beside their references, and prints one table. Called by scripts/bench."""
 
 import argparse
+import json
+import os
 import pathlib
 import random
+import re
 import statistics
 import subprocess
 import sys
 import time
 
+import loss
 import report
 import servers
-from programs import BIN, ROOT, World, allow_many_files, on_core, reference, scratch, set_scratch
+from programs import BIN, ROOT, Failed, World, allow_many_files, reference, scratch, set_scratch
 from report import Row
 
 FLEET = 20  # processes of each kind whose memory is looked at
+REFERENCES = {
+    "ping-pong": "blocking ping-pong",
+    "ping-pong-asio": "A: Asio ping-pong",
+    "durable-exchange": "durable exchange",
+    "enet": "ENet",
+}
+
 # What is still going on behind the last answer, such as telling everyone what was decided, must not be
 # counted again.
 QUIET_S = 0.03
@@ -50,51 +61,83 @@ class Bench:
     # --- transfers -------------------------------------------------------------------------------
 
     def transfers(self):
-        one = "one core, one at a time"
-        for mode, core, name, where, window, goal in (
-            ("checkpoint", 0, "ping-pong-asio", one, 1, 0.6),
-            ("journal", None, "durable-exchange", "one at a time", 1, 0.8),
+        for mode, core, name, goal in (
+            ("checkpoint", 0, "ping-pong-asio", 0.6),
+            ("journal", None, "durable-exchange", 0.8),
         ):
-            reference_name = {"ping-pong-asio": "A: Asio ping-pong", "durable-exchange": "durable exchange"}[name]
-            row = self.row(f"transfers, {mode} mode, {where}", "1/s", f"{reference_name}, W=1", at_least=goal)
-            with World(core) as world:
-                giver, taker = self_typing_pair(world, mode, core)
-
-                def ours():
-                    said = giver.ok(f"load {self.seconds} 1 transfer 1 c1")
-                    taker.ok("checkpoint")  # or the log of what was sent grows from round to round
-                    return float(said.split('"per_second": ')[1].split(",")[0])
-
-                self.pairs(row, ours, lambda: rate(name, window, self.seconds, core, world))
-        for mode, core, name, title, window, other_window, goal in (
-            ("checkpoint", 0, "ping-pong-asio", "one core", 1, 1, None),
-            ("checkpoint", 0, "ping-pong", "one core", 64, 64, 1.5),
-            ("checkpoint", 0, "ping-pong", "one core", 1024, 64, None),
-            ("journal", None, "durable-exchange", "", 1, 1, None),
-            ("journal", None, "durable-exchange", "", 64, 64, 0.7),
-            ("journal", None, "durable-exchange", "", 1024, 1024, None),
+            self.self_typed(mode, core, name, goal)
+        for mode, core, window, name, other_window, goal in (
+            ("checkpoint", 0, 1, "ping-pong-asio", 1, None),
+            ("checkpoint", 0, 64, "ping-pong", 64, 1.5),
+            ("checkpoint", 0, 64, "enet", 64, None),
+            ("checkpoint", 0, 1024, "ping-pong", 64, None),
+            ("journal", None, 1, "durable-exchange", 1, None),
+            ("journal", None, 64, "durable-exchange", 64, 0.7),
+            ("journal", None, 1024, "durable-exchange", 256, None),
         ):
-            reference_name = {
-                "ping-pong-asio": "A: Asio ping-pong",
-                "ping-pong": "blocking ping-pong",
-                "durable-exchange": "durable exchange",
-            }[name]
-            where = f", {title}" if title else ""
-            row = self.row(
-                f"transfers, {mode} mode{where}, W={window}, through the pipe",
+            self.typed(mode, core, window, name, other_window, goal)
+
+    def self_typed(self, mode, core, name, goal):
+        """One at a time, by customers that type by themselves."""
+        figure = f"transfers, {mode} mode, one at a time{', one core' if core == 0 else ''}"
+        row = self.row(figure, "1/s", f"{REFERENCES[name]}, W=1", at_least=goal)
+        with World(core) as world:
+            giver, taker = self_typing_pair(world, mode, core)
+
+            def ours():
+                said = giver.ok(f"load {self.seconds} 1 transfer 1 c1")
+                taker.ok("checkpoint")  # or the log of what was sent grows from round to round
+                return json.loads(said.partition("load ")[2])["per_second"]
+
+            self.pairs(row, ours, lambda: rate(name, 1, self.seconds, core, world))
+
+    def typed(self, mode, core, window, name, other_window, goal):
+        """By the real programs, whose pipes bench_load has."""
+        where = ", one core" if core == 0 else ""
+        row = self.row(
+            f"transfers, {mode} mode, W={window}{where}, through the pipe",
+            "1/s",
+            f"{REFERENCES[name]}, W={other_window}",
+            at_least=goal,
+        )
+        if name == "enet" and not has_reference("enet"):
+            row.missing = "not installed"
+            return
+        with World(core) as world:
+            giver, taker = world.cohort(2, mode)
+            typist = None if core is None else 1
+
+            def ours():
+                return typed_transfers(giver, taker, window, self.seconds, typist)
+
+            self.pairs(row, ours, lambda: rate(name, other_window, self.seconds, core, world))
+
+    def loss(self):
+        missing = loss.missing()
+        resend = ("resend", "--window", loss.WINDOW, "--floor-us", loss.FLOOR_US)
+        enet = ("enet", "--window", loss.WINDOW)
+        for share in (0.01, 0.05, 0.2):
+            for words, title in ((resend, "plain resend after 5 ms, W=64"), (enet, "ENet, W=64")):
+                row = self.row(
+                    f"transfers, checkpoint mode, W=64, one core, {share:.0%} lost", "1/s", title
+                )
+                if words is enet and not has_reference("enet"):
+                    row.missing = "not installed"
+                    continue
+                row.missing = missing
+                if missing:
+                    continue
+                words = [*words, "--seconds", self.seconds]
+                for pair in loss.measure(share, words, self.rounds, self.seconds, scratch()):
+                    row.add(*pair)
+                print("  " + "  ".join(row.cells()), flush=True)
+        for share, goal in ((0.05, 0.8), (0.2, 1.0)):
+            self.row(
+                f"transfers, checkpoint mode, W=64, one core, {share:.0%} lost",
                 "1/s",
-                f"{reference_name}, W={other_window}",
+                "KCP with the same floor",
                 at_least=goal,
-            )
-            with World(core) as world:
-                giver, taker = world.cohort(2, mode)
-
-                def ours():
-                    return typed_transfers(
-                        giver, taker, window, self.seconds, None if core is None else 1
-                    )
-
-                self.pairs(row, ours, lambda: rate(name, other_window, self.seconds, core, world))
+            ).missing = "no Debian package"
 
     def databases(self):
         for kind, title, goal in (
@@ -279,6 +322,13 @@ def self_typing_pair(world, mode, core):
     return pair
 
 
+def has_reference(name):
+    helped = subprocess.run(
+        [BIN / "bench_reference", "--help"], capture_output=True, text=True, check=True
+    )
+    return re.search(rf"^ +{name}\b", helped.stdout, re.MULTILINE) is not None
+
+
 def rate(name, window, seconds, core, world):
     done = reference(
         name, "--window", window, "--seconds", seconds, core=core, folder=world.folder
@@ -303,7 +353,7 @@ def pay(hub, others):
         other.type("transfer 1 c0")
     for other in others:
         if not (answer := other.answer()).startswith("SUCCESS"):
-            raise SystemExit(f"bench: {answer}")
+            raise Failed(answer)
 
 
 def star_checkpoint(hub, others, paid=False):
@@ -315,7 +365,7 @@ def star_checkpoint(hub, others, paid=False):
     answer = hub.ok("checkpoint")
     took = time.perf_counter() - before
     if answer.count(",") != len(others):
-        raise SystemExit(f"bench: not everyone took part: {answer}")
+        raise Failed(f"not everyone took part: {answer}")
     return took * 1000
 
 
@@ -329,7 +379,20 @@ def write_table(path, count):
             table.write(f"customer-{index},{balance},{ip},9001,9002,,active\n")
 
 
-PARTS = ("transfers", "databases", "checkpoints", "opens", "processes", "bank_start", "thousand")
+PARTS = ("transfers", "databases", "loss", "checkpoints", "opens", "processes", "bank_start", "thousand")
+
+
+def busy_share(seconds=2):
+    """What share of the processors others use at this moment."""
+
+    def idle_and_all():
+        numbers = [int(n) for n in pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+        return numbers[3] + numbers[4], sum(numbers)
+
+    idle, everything = idle_and_all()
+    time.sleep(seconds)
+    idle_after, all_after = idle_and_all()
+    return 1 - (idle_after - idle) / max(1, all_after - everything)
 
 
 def main():
@@ -342,9 +405,16 @@ def main():
     set_scratch(options.folder)
     bench = Bench(options)
     described = report.machine()
+    busy = busy_share()
+    described.append(("others used", f"{busy:.0%} of the processors right before"))
+    if busy > 0.05:
+        print(f"bench: others use {busy:.0%} of the processors: the figures will be noisy", flush=True)
     for part in options.only or PARTS:
         print(f"{part}:", flush=True)
-        getattr(bench, part)()
+        try:
+            getattr(bench, part)()
+        except Failed as failed:
+            raise SystemExit(f"bench: {failed}") from None
     print()
     print(report.columns(bench.rows))
     if options.quick or options.only:

@@ -1,5 +1,8 @@
 #include "tests/scenarios/stage.h"
 
+#include <cstdlib>
+#include <iostream>
+
 #include "common/base/names.h"
 #include "common/stable/table.h"
 
@@ -24,7 +27,8 @@ std::string Stage::name(size_t index) {
 }
 
 Stage::Stage(StableMode mode, size_t customers, Cohort cohort)
-    : world(settings_of(mode, customers), nullptr) {
+    : story_(std::getenv("P2PBANK_STORY") != nullptr ? &std::cout : nullptr, nullptr, 0),
+      world(settings_of(mode, customers), &story_) {
     world.start_all();
     std::vector<CommandId> opened;
     for (size_t i = 1; i <= customers; ++i) {

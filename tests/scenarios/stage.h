@@ -2,7 +2,9 @@
 // cohort, with words to steer it. Nothing goes wrong on a stage but what a scenario asks for, and every
 // oracle looks on.
 //
-// Helpers that must succeed check it themselves, with the scenario's own line in the report.
+// Helpers that must succeed check it themselves, with the scenario's own line in the report. With
+// P2PBANK_STORY in the environment everything that happens is told:
+//     P2PBANK_STORY=1 bin/scenario_tests -tc='rule: a hold-back is durable*'
 #pragma once
 
 #include <functional>
@@ -93,6 +95,10 @@ class Stage {
     // "difference 0", and the amount in transit.
     std::string in_transit();
 
+  private:
+    simulator::Story story_;
+
+  public:
     World world;
 
   private:
