@@ -1,7 +1,7 @@
-#include <doctest/doctest.h>
-
 #include <deque>
 #include <map>
+
+#include <doctest/doctest.h>
 
 #include "common/core/courier.h"
 #include "recorded_effects.h"
@@ -20,7 +20,7 @@ struct Pair {
     RecordedEffects from_left;
     RecordedEffects from_right;
     TimePoint now{};
-    std::vector<std::string> at_left;   // the senders' texts: replies
+    std::vector<std::string> at_left;  // the senders' texts: replies
     std::vector<std::string> at_right;
     std::function<bool(const std::string&)> lose = [](const std::string&) { return false; };
     size_t bytes_to_right = 0;

@@ -182,7 +182,7 @@ TEST_CASE("customer state: a commit raises the epochs of all that asked, an abor
     record.mutable_released()->set_commit(true);
     other.apply(record);
     CHECK(other.bob().known_epoch == Epoch(5));
-    CHECK_FALSE(other.state.is_refused(kOperation));
+    CHECK(other.state.is_refused(kOperation));  // a late request must not begin it again
 }
 
 TEST_CASE("customer state: restarted in checkpoint mode it stands at its permanent checkpoint") {
