@@ -74,6 +74,11 @@ void Procedures::new_cohort(Requester requester, const Account& account, uint32_
         reply_(requester, failure("busy", account.name + " is about to join a cohort; try again"));
         return;
     }
+    if (!account.attached) {
+        reply_(requester, failure("unreachable", "no program has taken over the account of " +
+                                                     account.name + " yet; start one for it"));
+        return;
+    }
     Forming forming;
     forming.first = account.name;
     forming.size = size;

@@ -95,9 +95,11 @@ Answer Customer::status() const {
                    : state.phase == Phase::exiting ? "being closed"
                                                    : "closed");
     add("balance", to_string(state.totals.balance));
+    result.facts.back().is_number = true;
     add("permanent", to_string(state.permanent.totals.balance) + " at the last checkpoint");
     add("cohort", state.in_cohort() ? state.cohort_name : "none");
     add("epoch", std::to_string(state.epoch.value()));
+    result.facts.back().is_number = true;
     const std::string operation = operations_.describe();
     add("under way", operation.empty() ? "nothing" : operation);
     if (bank_link_.busy()) add("at the bank", "a command has no answer yet");

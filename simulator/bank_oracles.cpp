@@ -122,9 +122,10 @@ void Oracles::check_cut_channel(const bank::Account& sender, const bank::Account
                                          std::to_string(out.sent_last.value()));
     }
     const auto known = accounts_.find(sender.name);
-    if (known == accounts_.end() || known->second.cohort != sender.cohort) return;
-    const auto ledger = known->second.sent.find(receiver.name);
-    if (ledger == known->second.sent.end()) return;
+    if (known == accounts_.end()) return;
+    const auto& ledgers = known->second.sent[sender.cohort];
+    const auto ledger = ledgers.find(receiver.name);
+    if (ledger == ledgers.end()) return;
     if (ledger->second.last() < out.sent_last) return;  // it has crashed and not heard yet
     const int64_t cents = ledger->second.sum(in.received);
     if (cents != in.received_sum.cents()) {

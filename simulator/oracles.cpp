@@ -126,7 +126,6 @@ void Oracles::check_sums(const State& state) const {
 
 void Oracles::follow_ledger(const State& state, Account& account) {
     if (account.cohort != state.cohort) {
-        account.sent.clear();
         account.cohort = state.cohort;
         account.covered.sent.clear();
         account.promised.sent.clear();
@@ -145,7 +144,8 @@ void Oracles::follow_ledger(const State& state, Account& account) {
                                              std::to_string(account.epoch.value()) + " to " +
                                              std::to_string(state.epoch.value()));
     }
-    for (auto& [peer_name, ledger] : account.sent) {
+    auto& ledgers = account.sent[state.cohort];
+    for (auto& [peer_name, ledger] : ledgers) {
         const Peer* peer = state.find_peer(peer_name);
         if (state.epoch != account.epoch) {
             ledger.shorten(state.permanent.channel(peer_name).sent_last);
@@ -157,9 +157,9 @@ void Oracles::follow_ledger(const State& state, Account& account) {
     account.epoch = state.epoch;
     for (const auto& [peer_name, peer] : state.peers) {
         const Label last = peer.channel.sent_last;
-        const auto found = account.sent.find(peer_name);
-        if (found == account.sent.end() && last.value() == 0) continue;
-        Ledger& ledger = found == account.sent.end() ? account.sent[peer_name] : found->second;
+        const auto found = ledgers.find(peer_name);
+        if (found == ledgers.end() && last.value() == 0) continue;
+        Ledger& ledger = found == ledgers.end() ? ledgers[peer_name] : found->second;
         const std::string channel = state.name + " -> " + peer_name;
         if (last < ledger.last()) {
             world_.violated("labels-follow",
@@ -236,10 +236,10 @@ void Oracles::check_channel(const State& sender, const State& receiver) {
     if (peer == nullptr || peer->known_epoch != sender.epoch || sender.recovering) return;
     const Channel& channel = peer->channel;
     if (channel.received.empty()) return;
-    const Account& account = accounts_[sender.name];
-    const auto found = account.sent.find(receiver.name);
+    const auto& ledgers = accounts_[sender.name].sent[sender.cohort];
+    const auto found = ledgers.find(receiver.name);
     const std::string name = sender.name + " -> " + receiver.name;
-    const Label last = found == account.sent.end() ? Label() : found->second.last();
+    const Label last = found == ledgers.end() ? Label() : found->second.last();
     if (channel.received.highest() > last) {
         world_.violated("no-orphan", name + ": received " + to_string(channel.received) +
                                          ", and the last one sent is " +

@@ -87,7 +87,8 @@ class Oracles {
     struct Account {
         Epoch epoch;
         CohortId cohort;
-        std::map<std::string, Ledger, std::less<>> sent;
+        // To each peer of each cohort: a crash may bring back one that seemed to have ended.
+        std::map<CohortId, std::map<std::string, Ledger, std::less<>>> sent;
         bool unsettled = false;  // after a restart, until its state is whole again
         Marks covered;   // by its permanent checkpoint
         Marks promised;  // of that, what a checkpoint answered with SUCCESS covers

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "bank/bank.h"
-#include "recorded_effects.h"
+#include "tests/unit/recorded_effects.h"
 
 using namespace p2pbank;
 

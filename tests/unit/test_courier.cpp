@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "common/core/courier.h"
-#include "recorded_effects.h"
+#include "tests/unit/recorded_effects.h"
 
 using namespace p2pbank;
 
