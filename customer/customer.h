@@ -48,6 +48,7 @@ class Customer : public Node {
         TimePoint deadline;
     };
     struct OwnOperation {
+        OwnOperation() {}  // clang 14 does not find an implicit one for std::optional
         CommandId command;
         wire::OperationKind kind = wire::OPERATION_NONE;
         int tries = 0;
@@ -105,9 +106,9 @@ class Customer : public Node {
     std::map<CommandId, OpenTransfer> transfers_;
     std::deque<std::pair<TimePoint, CommandId>> transfer_deadlines_;
     std::optional<OwnOperation> own_;
-    bool pump_due_ = false;     // at the end of the turn
+    bool pump_due_ = false;       // at the end of the turn
     uint64_t bank_instance_ = 0;  // the newest run of the bank that was heard
-    uint64_t exit_order_ = 0;  // of the bank's operator, not yet obeyed
+    uint64_t exit_order_ = 0;     // of the bank's operator, not yet obeyed
     TimePoint exit_order_until_{};
 };
 

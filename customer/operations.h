@@ -77,6 +77,7 @@ class Operations {
     };
     // Of the operation in the state, in this run of the program.
     struct Run {
+        Run() {}  // clang 14 does not find an implicit one for std::optional
         bool initiator = false;
         bool recovery = false;  // after a restart, by itself: nobody is told how it ends
         bool voted = false;

@@ -63,7 +63,6 @@ class FaultInjector {
     FaultRates rates_;
     Random random_;
     bool ended_ = false;
-    uint64_t partitions_ = 0;
 };
 
 }  // namespace p2pbank::simulator

@@ -1,15 +1,15 @@
 // One simulated machine: a disk, and at most one process on it, which is a real node (bank or
 // customer) driven as common/runtime drives it.
 //
-// Order of effects. What a node asks for waits in a queue. Records gather in a batch, which is taken
-// between turns and written as one frame of the real journal; a table in the batch is put in place
-// after it. An effect is carried out when every batch that was gathering before it is durable. One
-// batch is on its way to the disk at a time, and takes a time drawn from the seed.
+// Order of effects. What a node asks for waits in a queue. Records gather in a batch, which is
+// taken between turns and written as one frame of the real journal; a table in the batch is put in
+// place after it. An effect is carried out when every batch that was gathering before it is
+// durable. One batch is on its way to the disk at a time, and takes a time drawn from the seed.
 //
-// Fault model. A process can die between any two effects, and at any call to its disk: the node, its
-// queue, its unread input and what it had not answered are gone; the disk keeps what disk.h says. It is
-// started again as a new node with a fresh seed, from the journal. Turns are of one event or, as the
-// seed has it, of several within a tenth of a millisecond.
+// Fault model. A process can die between any two effects, and at any call to its disk: the node,
+// its queue, its unread input and what it had not answered are gone; the disk keeps what disk.h
+// says. It is started again as a new node with a fresh seed, from the journal. Turns are of one
+// event or, as the seed has it, of several within a tenth of a millisecond.
 //
 // Knows neither bank nor customer. Owned by the world, which implements Surroundings.
 #pragma once
@@ -72,9 +72,10 @@ struct MachineSettings {
     uint64_t seed = 0;
     Duration least_disk = microseconds(100);
     Duration most_disk = milliseconds(1);
-    double slow_disk = 0;  // rate of disk work that takes up to 300 ms
+    double slow_disk = 0;   // rate of disk work that takes up to 300 ms
     double long_turns = 0;  // rate of turns that take in more than one event
-    uint64_t replace_after_bytes = 256 * 1'024;  // of new frames; then a snapshot replaces the journal
+    uint64_t replace_after_bytes =
+        256 * 1'024;  // of new frames; then a snapshot replaces the journal
 };
 
 class Machine final : private Effects {
@@ -96,12 +97,12 @@ class Machine final : private Effects {
     // The account whose journal is on the disk; empty if there is none.
     const std::string& account() const { return account_; }
 
-    // Starts the program, as its user would after a crash: with the account that is on the disk. Does
-    // nothing if it runs. Errors: what opening the journal or reading the table says.
+    // Starts the program, as its user would after a crash: with the account that is on the disk.
+    // Does nothing if it runs. Errors: what opening the journal or reading the table says.
     Result<void> start();
     // The process dies now; or after so many more effects; or in its next disk work, after so many
-    // calls. The latter two happen at the latest when `within` has passed. Disk work of a process that
-    // does not run yet is that of its start.
+    // calls. The latter two happen at the latest when `within` has passed. Disk work of a process
+    // that does not run yet is that of its start.
     void crash();
     void crash_after_effects(uint64_t effects, Duration within);
     void crash_in_disk_work(uint64_t calls, Duration within);
@@ -155,6 +156,8 @@ class Machine final : private Effects {
         bool empty() const { return records.empty() && !table; }
     };
     struct Job {
+        Job() {}  // clang 14 does not find an implicit one for std::optional
+
         uint64_t number = 0;
         Batch batch;
         std::optional<std::vector<std::string>> replacement;
@@ -230,8 +233,8 @@ class Machine final : private Effects {
     std::deque<Waiting> queue_;
     std::optional<Job> job_;
 
-    // What the journal holds, and what it may hold instead after a crash: what was interrupted was all
-    // done or not begun.
+    // What the journal holds, and what it may hold instead after a crash: what was interrupted was
+    // all done or not begun.
     std::vector<std::string> kept_;
     std::vector<std::vector<std::string>> or_else_;
     std::vector<std::string> interrupted_;  // the records of the write that a crash interrupted

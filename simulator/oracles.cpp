@@ -129,7 +129,6 @@ void Oracles::follow_ledger(const State& state, Account& account) {
         account.cohort = state.cohort;
         account.covered.sent.clear();
         account.promised.sent.clear();
-        account.unsettled = false;
         // Neither the beginning of a cohort nor its end takes anything back; what it did with its
         // transfers the bank's books show.
         account.floor.sent.clear();

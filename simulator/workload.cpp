@@ -1,5 +1,6 @@
 #include "simulator/workload.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace p2pbank::simulator {
@@ -63,6 +64,15 @@ Workload::Workload(World& world, uint64_t seed, uint64_t steps)
     // From a millisecond to a second, evenly over the scales.
     average_pause_ = Duration(static_cast<int64_t>(1e3 * std::pow(1e3, random_.fraction())));
     lost_in_100_ = random_.below(30);
+    in_cohort_ = {40, 8, 10, 7, 6, 0, 2, 1, 5, 5, 8};
+    alone_ = {3, 10, 3, 2, 0, 30, 1, 4, 5, 5, 8};
+    for (Weights* weights : {&in_cohort_, &alone_}) {
+        for (uint64_t& weight : *weights) {
+            if (random_.one_in(3)) weight = weight * random_.below(5) / 2;
+        }
+    }
+    in_cohort_[transfer] += 10;
+    alone_[new_cohort] += 5;
 }
 
 void Workload::begin() {
@@ -141,7 +151,7 @@ size_t Workload::any_open() {
 }
 
 std::string Workload::amount() {
-    const uint64_t most = random_.one_in(5) ? 100'000 : 5'000;
+    const uint64_t most = random_.one_in(8) ? 100'000 : 2'000;
     return to_string(Money::from_cents(static_cast<int64_t>(1 + random_.below(most))));
 }
 
@@ -171,36 +181,45 @@ void Workload::transfers(size_t machine) {
     }
 }
 
-void Workload::at_customer(size_t machine) {
+Workload::Act Workload::choose(const Weights& weights) {
+    uint64_t sum = 0;
+    for (const uint64_t weight : weights) sum += weight;
+    uint64_t dice = random_.below(sum);
+    size_t act = 0;
+    while (dice >= weights[act]) dice -= weights[act++];
+    return static_cast<Act>(act);
+}
+
+void Workload::at_customer(size_t machine, Act act) {
     const std::string own = world_.who(machine);
-    const uint64_t dice = random_.below(100);
-    if (dice < 45) {
-        transfers(machine);
-    } else if (dice < 55) {
-        world_.type(machine, (random_.one_in(2) ? "deposit " : "withdrawal ") + amount());
-    } else if (dice < 67) {
-        world_.type(machine, "checkpoint");
-    } else if (dice < 75) {
-        world_.type(machine, "rollback");
-    } else if (dice < 80) {
-        const size_t other = any_open();
-        world_.type(machine, random_.one_in(2) ? "checkpoint" : "rollback");
-        if (other != 0) world_.type(other, random_.one_in(2) ? "checkpoint" : "rollback");
-    } else if (dice < 85) {
-        if (world_.customer(machine)->state().in_cohort() && !random_.one_in(20)) {
-            transfers(machine);
-        } else {
-            world_.type(machine, "new-cohort " + own + " " + std::to_string(2 + random_.below(4)));
+    const auto type = [&](const std::string& line) { world_.type(machine, line); };
+    switch (act) {
+        case transfer: return transfers(machine);
+        case cash: return type((random_.one_in(2) ? "deposit " : "withdrawal ") + amount());
+        case checkpoint: return type("checkpoint");
+        case rollback: return type("rollback");
+        case two_at_once: {
+            const size_t other = any_open();
+            type(random_.one_in(2) ? "checkpoint" : "rollback");
+            if (other != 0) world_.type(other, random_.one_in(2) ? "checkpoint" : "rollback");
+            return;
         }
-    } else if (dice < 88) {
-        world_.type(machine, "delete-cohort " + own + (random_.one_in(4) ? " --force" : ""));
-    } else if (dice < 90) {
-        world_.type(machine, random_.one_in(2) ? "exit" : "exit " + own);
-    } else if (dice < 95) {
-        static const char* const kQueries[] = {"balance", "status", "peers", "history", "help"};
-        world_.type(machine, kQueries[static_cast<size_t>(random_.below(std::size(kQueries)))]);
-    } else {
-        world_.type(machine, silly());
+        case new_cohort: {
+            const uint64_t most = std::max<uint64_t>(2, world_.machines() - 1);
+            return type("new-cohort " + own + " " + std::to_string(2 + random_.below(most)));
+        }
+        case delete_cohort:
+            return type("delete-cohort " + own + (random_.one_in(4) ? " --force" : ""));
+        case exit: return type(random_.one_in(2) ? "exit" : "exit " + own);
+        case query: {
+            static const char* const kQueries[] = {"balance", "status", "peers", "history", "help"};
+            return type(kQueries[static_cast<size_t>(random_.below(std::size(kQueries)))]);
+        }
+        case nonsense: return type(silly());
+        case at_the_bank:
+            if (world_.machine(World::kBank).unread() < kMostUnread) at_bank();
+            return;
+        case kActs: return;
     }
 }
 
@@ -225,16 +244,13 @@ void Workload::at_bank() {
 
 void Workload::step() {
     keep_accounts();
-    if (random_.one_in(12)) {
-        if (world_.machine(World::kBank).unread() < kMostUnread) at_bank();
+    const size_t machine = any_open();
+    if (machine == 0) {
+        if (random_.one_in(4)) world_.type(any_customer(), silly());
         return;
     }
-    const size_t machine = any_open();
-    if (machine != 0) {
-        at_customer(machine);
-    } else if (random_.one_in(4)) {
-        world_.type(any_customer(), silly());
-    }
+    const bool in_cohort = world_.customer(machine)->state().in_cohort();
+    at_customer(machine, choose(in_cohort ? in_cohort_ : alone_));
 }
 
 }  // namespace p2pbank::simulator

@@ -1,8 +1,10 @@
 // What people type in a random run: every command, legal and silly, at every prompt, one at a time and
-// several at once; and accounts that are closed and opened again under another name. Everything is
-// drawn from the seed. Owned by the runner of one seed.
+// several at once; and accounts that are closed and opened again under another name. How often each is
+// typed is drawn from the seed, so that runs differ in kind: some have hardly anything but rollbacks.
+// Owned by the runner of one seed.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -21,6 +23,12 @@ class Workload {
     bool done() const { return steps_left_ == 0; }
 
   private:
+    enum Act : size_t {
+        transfer, cash, checkpoint, rollback, two_at_once, new_cohort, delete_cohort, exit, query,
+        nonsense, at_the_bank, kActs,
+    };
+    using Weights = std::array<uint64_t, kActs>;
+
     void plan();
     void step();
     void keep_accounts();
@@ -31,7 +39,8 @@ class Workload {
     std::string any_name();
     std::string peer_of(size_t machine);
     void transfers(size_t machine);
-    void at_customer(size_t machine);
+    Act choose(const Weights& weights);
+    void at_customer(size_t machine, Act act);
     void at_bank();
     std::string silly();
     void open_account(size_t machine);
@@ -41,6 +50,8 @@ class Workload {
     uint64_t steps_left_;
     Duration average_pause_{};
     uint64_t lost_in_100_;
+    Weights in_cohort_{};
+    Weights alone_{};
     uint64_t names_ = 0;
     std::vector<std::string> known_names_;
 };

@@ -194,7 +194,15 @@ class World:
                 if not (answer := customer.answer()).startswith("SUCCESS"):
                     raise Failed(answer)
             customers += some
-        customers[0].ok(f"new-cohort c0 {count}")
+        formed = customers[0].ask(f"new-cohort c0 {count}")
+        if formed.startswith("FAILURE"):
+            raise Failed(formed)
+        for customer in customers:  # with many on a busy machine the answer may be UNKNOWN at first
+            deadline = time.monotonic() + ANSWER_DEADLINE_S
+            while customer.ok("peers") != f"SUCCESS peers {count - 1}":
+                if time.monotonic() > deadline:
+                    raise Failed("the cohort is not there")
+                time.sleep(0.01)
         return customers
 
 

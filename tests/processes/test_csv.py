@@ -146,8 +146,11 @@ class EditedByAPerson(unittest.TestCase):
         with World() as world:
             alice = world.customer("alice", opening="100")
             self.edit(world, lambda text: text.replace("alice,100,", "alice,250,"))
-            world.audit_adds_up(expected="250")
             alice.becomes("SUCCESS balance 250", "balance")
+            alice.ok("deposit 5")
+            alice.ok("checkpoint")
+            world.audit_adds_up(balances="255", expected="255")
+            self.assertEqual(world.rows()["alice"]["balance"], "255")
 
     def test_a_row_that_is_broken_keeps_the_bank_from_starting_until_it_is_mended(self):
         with World() as world:

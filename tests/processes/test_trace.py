@@ -148,6 +148,12 @@ class ShiViz(unittest.TestCase):
             events = self.events(*files)
             self.assertEqual(events[-1][1], {"alice": 6})
 
+    def test_a_program_that_has_no_account_yet_is_the_one_that_it_opens(self):
+        events = self.events(line(1, "customer@0", "command", text="open alice 5") + ALICE)
+        self.assertEqual(events[-1][:2], ("alice", {"alice": 6}))
+        both = line(1, "customer@1", "durable") + line(1, "alice", "durable") + line(2, "bob", "durable")
+        self.assertEqual({host for host, _, _ in self.events(both)}, {"customer@1", "alice", "bob"})
+
     def test_files_that_contradict_themselves_still_give_a_picture(self):
         # Each received what the other sent later: no order exists.
         one = line(1, "alice", "received", id="bob/1/1") + line(2, "alice", "sent", id="alice/1/1")

@@ -158,7 +158,7 @@ TEST_CASE("network: a link that is shut swallows one direction only") {
 TEST_CASE("the same seed is the same run, watched or not, and another seed is another") {
     RunSettings settings;
     settings.steps = 60;
-    for (const uint64_t seed : {3, 4, 5}) {
+    for (const uint64_t seed : {3U, 4U, 5U}) {
         settings.seed = seed;
         const RunResult first = run_seed(settings, nullptr);
         Story story(nullptr, nullptr, 1'000);

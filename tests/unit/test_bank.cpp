@@ -113,9 +113,9 @@ TEST_CASE("bank: bad commands are answered with a code and change nothing") {
         {"customers all", "usage"},
         {"help nonsense", "usage"},
     };
-    for (const auto& [line, code] : cases) {
-        CAPTURE(line);
-        CHECK(console.code(line) == code);
+    for (const auto& bad : cases) {
+        CAPTURE(bad.first);
+        CHECK(console.code(bad.first) == bad.second);
     }
     CHECK(*console.table == before);
 }
@@ -194,13 +194,13 @@ TEST_CASE("bank: edits that no person may make are refused with the line") {
         {table + "carol,-1,127.0.0.1,9005,9006,,active\n", "line 4"},
         {table + "alice,1,127.0.0.1,9005,9006,,active\n", "line 4"},
     };
-    for (const auto& [edited, said] : cases) {
-        CAPTURE(edited);
+    for (const auto& edit : cases) {
+        CAPTURE(edit.first);
         Console copy;
         copy.effects.records = console.effects.records;
-        const auto refused = copy.start(edited);
+        const auto refused = copy.start(edit.first);
         REQUIRE_FALSE(refused.ok());
-        CHECK(refused.error().message.find(said) != std::string::npos);
+        CHECK(refused.error().message.find(edit.second) != std::string::npos);
     }
 }
 

@@ -247,7 +247,7 @@ TEST_CASE("customer state: a pruned entry leaves the others where they are") {
     Record record;
     record.mutable_pruned()->set_peer("bob");
     IntervalSet covered;
-    for (const uint64_t label : {1, 3, 4}) covered.add(Label(label));
+    for (const uint64_t label : {1U, 3U, 4U}) covered.add(Label(label));
     to_wire(covered, record.mutable_pruned()->mutable_covered());
     alice.apply(record);
     CHECK(alice.bob().sent_log.size() == 2);
