@@ -11,7 +11,9 @@ namespace records = bank_records;
 
 namespace {
 
-constexpr size_t kTableHashesKept = 4;  // the disk holds one of the newest two
+// Tables written in turns that share one sync of the journal may all be newer than the one on the
+// disk.
+constexpr size_t kTableHashesKept = 16'384;
 
 Error bad(const char* what) {
     return Error{"bad-record", std::string("a record does not fit: ") + what};

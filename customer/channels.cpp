@@ -41,6 +41,7 @@ void Channels::rebuild(bool announce) {
         by_index_.push_back(at->second.get());
         forget_acks(*at->second);
         at->second->announcing = announce;
+        at->second->sent_before = peer.channel.sent_last;
         touch(*at->second);
     }
 }
@@ -67,6 +68,7 @@ void Channels::forget_acks(Link& link) {
 void Channels::announce_all() {
     for (auto& [peer_name, link] : links_) {
         link->announcing = true;
+        link->sent_before = link->peer->channel.sent_last;
         link->announce_pause.reset();
         link->announce_at = context_.now;
         touch(*link);
@@ -279,13 +281,24 @@ void Channels::on_epoch_notice(Peer& peer, const wire::Datagram& datagram) {
     touch(channel_link);
     wire::Datagram reply;
     reply.mutable_epoch_confirm()->set_epoch(announced.value());
+    reply.mutable_epoch_confirm()->set_last_label(peer.channel.received.highest().value());
     context_.send_to_peer(peer, reply);
 }
 
 void Channels::on_epoch_confirm(Peer& peer, const wire::Datagram& datagram) {
-    if (Epoch(datagram.epoch_confirm().epoch()) != context_.state.epoch) return;
-    link(peer).announcing = false;
-    touch(link(peer));
+    const wire::EpochConfirm& confirm = datagram.epoch_confirm();
+    Link& channel_link = link(peer);
+    if (Epoch(confirm.epoch()) != context_.state.epoch || !channel_link.announcing) return;
+    // Nothing goes to the peer before it confirms: what it has beyond this was sent and forgotten.
+    if (Epoch(datagram.epoch()) == peer.known_epoch && !context_.state.recovering &&
+        !context_.state.restore_due && Label(confirm.last_label()) > channel_link.sent_before) {
+        context_.refuse_to_go_on(
+            peer.name + " has received transfer " + std::to_string(confirm.last_label()) +
+            ", the last one known here was " + std::to_string(channel_link.sent_before.value()));
+        return;
+    }
+    channel_link.announcing = false;
+    touch(channel_link);
 }
 
 void Channels::heard(Peer& peer, Address from, uint64_t instance) {

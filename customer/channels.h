@@ -99,6 +99,7 @@ class Channels {
         size_t covered_begin = 0;  // where the next stretch of a long covered set begins
 
         bool announcing = false;  // until the peer confirms our epoch
+        Label sent_before;        // the last label when announcing began: none was sent since
         Backoff announce_pause;
         TimePoint announce_at{};
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What scripts/cluster needs beside tmux: names, free ports, and one prompt for all programs where there
-are no panes.
+"""What scripts/cluster needs beside tmux: names, free ports, and one prompt for all programs where
+there are no panes.
 
     cluster.py N                 starts a bank and N customers, then reads lines "NAME COMMAND"
     cluster.py --names N         N names, one a line
-    cluster.py --free-ports N    the bank's port, then two ports for each of N customers, a line each
+    cluster.py --free-ports N    the bank's port, then two for each of N customers, a line each
 """
 
 import pathlib
@@ -27,7 +27,9 @@ HELP = """  NAME COMMAND     types the command at that program: alice deposit 5,
 
 
 def names(count):
-    return (FIRST_NAMES + [f"c{number}" for number in range(len(FIRST_NAMES) + 1, count + 1)])[:count]
+    return (FIRST_NAMES + [f"c{number}" for number in range(len(FIRST_NAMES) + 1, count + 1)])[
+        :count
+    ]
 
 
 def free_ports(count):

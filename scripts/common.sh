@@ -32,7 +32,7 @@ missing_packages() {
     done
 }
 
-# install_missing PACKAGE...: installs those of the packages that are not there; asks before it does.
+# install_missing PACKAGE...: installs those of the packages that are not there, after asking.
 install_missing() {
     if ! command -v dpkg-query >/dev/null; then
         say "Not a Debian system: if the build does not find something, install what matches: $*"

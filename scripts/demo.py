@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The story that scripts/demo plays, with real processes. Every answer is checked on the way; the exit
-status is 0 only if all of it went as told."""
+"""The story that scripts/demo plays, with real processes. Every answer is checked on the way; the
+exit status is 0 only if all of it went as told."""
 
 import argparse
 import pathlib
@@ -59,7 +59,9 @@ class Story:
         """Asks every customer; money may still be arriving, so it waits for what is expected."""
         for name, amount in expected.items():
             self.world.customers[name].becomes(f"SUCCESS balance {amount}", "balance")
-        self.say("Balances now: " + ", ".join(f"{n} {amount}" for n, amount in expected.items()) + ".")
+        self.say(
+            "Balances now: " + ", ".join(f"{n} {amount}" for n, amount in expected.items()) + "."
+        )
 
     def csv(self):
         print("           data.csv:")
@@ -76,7 +78,8 @@ def play(story):
     world = story.world
     story.step(
         "One bank and four customers",
-        "Five processes on this machine, each with its own UDP ports. They could run on five hosts.",
+        "Five processes on this machine, each with UDP ports of its own.",
+        "They could run on five hosts.",
     )
     story.show_command("shell", f"bank --port {world.bank.port} --data data/data.csv")
     story.show_command("shell", f"customer --bank {world.bank_address}      (four times)")
@@ -110,7 +113,12 @@ def play(story):
     )
     story.type(dave, "checkpoint")
     rows = world.rows()
-    if [rows[name]["balance"] for name in ("alice", "bob", "carol", "dave")] != ["90", "90", "115", "105"]:
+    if [rows[name]["balance"] for name in ("alice", "bob", "carol", "dave")] != [
+        "90",
+        "90",
+        "115",
+        "105",
+    ]:
         world.bank.fail("the table is not the checkpoint")
     story.csv()
 
@@ -120,7 +128,9 @@ def play(story):
         "line is the last checkpoint; below it is what everybody reports at this moment.",
     )
     story.type(alice, "transfer 5 bob", "SUCCESS transfer 5 to bob label 2 balance 85")
-    story.type(alice, "lost-transfer 30 carol", "SUCCESS lost-transfer 30 to carol label 1 balance 55")
+    story.type(
+        alice, "lost-transfer 30 carol", "SUCCESS lost-transfer 30 to carol label 1 balance 55"
+    )
     story.type(
         world.bank,
         "audit",
@@ -146,7 +156,9 @@ def play(story):
     bob.kill()
     answered = sum(bob.has_answer(ticket) for ticket in tickets)
     story.show_command("shell", "kill -9 bob")
-    story.say(f"{answered} transfers had been answered with SUCCESS. bob starts again, from his disk:")
+    story.say(
+        f"{answered} transfers had been answered with SUCCESS. bob starts again, from his disk:"
+    )
     story.show_command("shell", "customer --name bob ...")
     bob = world.resume("bob")
     deadline = time.monotonic() + 30

@@ -175,7 +175,7 @@ void Oracles::table_made(const std::string& content) {
         const bank::Cohort* cohort = state.find_cohort(account.cohort);
         const std::string cohort_name = cohort == nullptr ? "" : cohort->name;
         if (index >= rows.value().size() || rows.value()[index].name != account.name ||
-            rows.value()[index].balance != account.totals.balance ||
+            rows.value()[index].balance != account.shown_balance() ||
             rows.value()[index].cohort != cohort_name ||
             rows.value()[index].exited != account.exited) {
             world_.violated("table-is-a-cut", "the row of " + account.name + " is not what the "

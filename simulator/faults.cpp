@@ -3,6 +3,8 @@
 #include <cmath>
 #include <vector>
 
+#include "common/stable/table.h"
+
 namespace p2pbank::simulator {
 namespace {
 
@@ -148,12 +150,30 @@ void FaultInjector::crash() {
 void FaultInjector::crash_one(size_t index) {
     Machine& machine = world_.machine(index);
     if (!machine.running()) return;
-    switch (random_.below(4)) {
-        case 0: machine.crash(); break;
-        case 1: machine.crash_after_effects(random_.below(8), kCrashWithin); break;
+    switch (random_.below(6)) {
+        case 0:
+        case 1: machine.crash(); break;
+        case 2: machine.quit(); break;
+        case 3: machine.crash_after_effects(random_.below(8), kCrashWithin); break;
         default: machine.crash_in_disk_work(random_.below(12), kCrashWithin); break;
     }
     plan_return(index);
+}
+
+// The balances of some rows.
+void FaultInjector::edit_table() {
+    auto rows = parse_table(world_.table());
+    if (!rows || rows.value().empty()) return;
+    std::string content(kTableHeader);
+    content += '\n';
+    for (TableRow& row : rows.value()) {
+        if (!row.exited && random_.one_in(2)) {
+            const auto most = static_cast<uint64_t>(row.balance.cents() + 1'000);
+            row.balance = Money::from_cents(static_cast<int64_t>(random_.below(most)));
+        }
+        append_row(content, row);
+    }
+    world_.edit_table(content);
 }
 
 void FaultInjector::plan_return(size_t index) {
@@ -164,6 +184,10 @@ void FaultInjector::plan_return(size_t index) {
 void FaultInjector::come_back(size_t index) {
     Machine& machine = world_.machine(index);
     if (ended_ || machine.running()) return;
+    if (index == World::kBank && world_.last_status(index) == Machine::kQuit &&
+        random_.one_in(2)) {
+        edit_table();
+    }
     if (index != World::kBank && rates_.change_modes && random_.one_in(4)) {
         world_.set_mode(index, world_.mode(index) == StableMode::journal ? StableMode::checkpoint
                                                                          : StableMode::journal);

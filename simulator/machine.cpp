@@ -119,6 +119,7 @@ void Machine::end(std::optional<int> status) {
     ++life_;  // what was planned for this life finds another one
     turn_open_ = stopping_ = input_planned_ = crash_planned_ = false;
     effects_left_.reset();
+    closing_.reset();
     wake_planned_.reset();
     wakes_at_once_ = 0;
     input_.clear();
@@ -155,6 +156,31 @@ void Machine::crash_in_disk_work(uint64_t calls, Duration within) {
 
 void Machine::crash_if_planned() {
     if (crash_planned_) crash();
+}
+
+void Machine::quit() {
+    if (!running() || stopping_) return;
+    if (turn_open_) end_turn();
+    if (!running()) return;
+    stopping_ = true;
+    closing_ = 0;
+    go_on_closing();
+}
+
+// As often as there is nothing left to carry out.
+void Machine::go_on_closing() {
+    constexpr int kSteps = 2;
+    while (running() && closing_ && settled()) {
+        if (*closing_ == kSteps) {
+            end(kQuit);
+            return;
+        }
+        node_->on_close(schedule_.now(), (*closing_)++, *this);
+        node_->end_of_turn(schedule_.now(), *this);
+        surroundings_.touched(*this);
+        drain();
+        if (running()) start_job();
+    }
 }
 
 void Machine::spare() {
@@ -425,6 +451,7 @@ void Machine::finish_job() {
     job_.reset();
     drain();
     if (running()) start_job();
+    if (running()) go_on_closing();
 }
 
 bool Machine::disk_failed(const Result<void>& done) {

@@ -55,7 +55,7 @@ class Surroundings {
     virtual bool tracing() const = 0;
     virtual void traced(Machine& machine, TimePoint when, const TraceEvent& event) = 0;
     virtual void started(Machine& machine) = 0;
-    // The process has ended. `status`: nothing for a crash.
+    // The process has ended. `status`: nothing for a crash, Machine::kQuit after quit().
     virtual void ended(Machine& machine, std::optional<int> status) = 0;
     // The node has handled something; its state may have changed.
     virtual void touched(Machine& machine) = 0;
@@ -80,6 +80,8 @@ struct MachineSettings {
 
 class Machine final : private Effects {
   public:
+    static constexpr int kQuit = -1;
+
     Machine(MachineSettings settings, Schedule& schedule, Tally& tally, Surroundings& surroundings);
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
@@ -106,7 +108,9 @@ class Machine final : private Effects {
     void crash();
     void crash_after_effects(uint64_t effects, Duration within);
     void crash_in_disk_work(uint64_t calls, Duration within);
-    // Takes back what the last two have planned.
+    // The process is asked to end, as by `quit`: it carries out what it has said, and ends with kQuit.
+    void quit();
+    // Takes back what the crashes above have planned.
     void spare();
     // Removes the account from the disk of a machine that does not run.
     void wipe();
@@ -197,6 +201,7 @@ class Machine final : private Effects {
     // Runs `what` after `delay` unless the process has ended by then.
     void later(Duration delay, void (Machine::*what)());
     void crash_if_planned();
+    void go_on_closing();
     Result<void> open_journal(Node& node);
     // What the journal holds if the job in progress is done.
     std::vector<std::string> kept_with_job() const;
@@ -218,6 +223,7 @@ class Machine final : private Effects {
     bool turn_open_ = false;
     bool stopping_ = false;  // stop() was called: no more events
     bool draining_ = false;
+    std::optional<int> closing_;  // the next step of on_close, after quit()
     std::optional<uint64_t> effects_left_;  // then it dies
     bool crash_planned_ = false;
     std::deque<std::pair<CommandId, std::string>> input_;

@@ -127,6 +127,7 @@ void Oracles::check_sums(const State& state) const {
 void Oracles::follow_ledger(const State& state, Account& account) {
     if (account.cohort != state.cohort) {
         account.cohort = state.cohort;
+        account.unsettled = true;
         account.covered.sent.clear();
         account.promised.sent.clear();
         // Neither the beginning of a cohort nor its end takes anything back; what it did with its

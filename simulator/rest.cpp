@@ -22,6 +22,13 @@ std::string unfinished_of(const customer::State& state) {
     return "";
 }
 
+// One that would leave less than nothing waits until the balance covers it.
+bool awaits_correction(const bank::Account& account, const customer::State& state) {
+    const int64_t by = account.corrections.cents() - state.totals.adjustments.cents();
+    return state.phase == customer::Phase::open && by != 0 &&
+           state.totals.balance.cents() + by >= 0;
+}
+
 std::string unfinished_at_bank(const World& world) {
     const bank::State& state = world.bank()->state();
     if (!state.committed.empty()) {
@@ -35,6 +42,10 @@ std::string unfinished_at_bank(const World& world) {
         }
     }
     for (const bank::Account& account : state.accounts()) {
+        const auto process = world.find(account.name);
+        if (process && awaits_correction(account, world.customer(*process)->state())) {
+            return account.name + " has not heard of the operator's correction";
+        }
         if (account.ended_cohort().value() != 0 && world.find(account.name)) {
             return account.name + " has not acknowledged the end of its cohort";
         }

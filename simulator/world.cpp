@@ -119,6 +119,17 @@ Result<void> World::replayed(Machine& machine, Node&) {
     return bank_->load_table(content ? std::optional<std::string_view>(*content) : std::nullopt);
 }
 
+std::string World::table() {
+    return machines_[kBank]->disk().read_all(kTable).value_or("");
+}
+
+void World::edit_table(const std::string& content) {
+    P2PBANK_CHECK(!machines_[kBank]->running());
+    machines_[kBank]->disk().put(kTable, content);
+    tell(kBank, "(somebody edits the table)");
+    oracles_->table_in_place(content);
+}
+
 void World::start(size_t index) {
     if (auto done = machines_[index]->start(); !done) {
         violated("journal-opens", machines_[index]->label() + ": " + done.error().message);
@@ -141,7 +152,9 @@ void World::started(Machine& machine) {
 void World::ended(Machine& machine, std::optional<int> status) {
     const size_t index = machine.index();
     last_status_[index] = status;
-    tell(index, status ? "ends with status " + std::to_string(*status) : "CRASHES");
+    tell(index, !status                      ? "CRASHES"
+                : *status == Machine::kQuit ? "quits"
+                                            : "ends with status " + std::to_string(*status));
     digest_.add(index << 8 | static_cast<uint64_t>(status.value_or(255)));
     if (index == kBank) bank_ = nullptr;
     customers_[index] = nullptr;
@@ -152,7 +165,7 @@ void World::ended(Machine& machine, std::optional<int> status) {
         --waiting_;
     }
     std::erase(touched_, index);
-    if (status && *status != 0) {
+    if (status && *status > 0) {
         violated("nobody-gives-up", machine.account() + " stops with status " +
                                         std::to_string(*status));
     }

@@ -77,6 +77,10 @@ class World final : private Surroundings {
     // Null while it does not run. The first requires index > 0.
     const Customer* customer(size_t index) const { return customers_[index]; }
     const Bank* bank() const { return bank_; }
+    // A person edits the bank's table while the bank does not run. Requires that there is one.
+    std::string table();
+    void edit_table(const std::string& content);
+
     // What the machine's last process ended with; nothing if it crashed or has not ended yet.
     std::optional<int> last_status(size_t index) const { return last_status_[index]; }
     // The machine whose process has this account; nothing if none runs.

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Transfers on a line that loses datagrams, beside references on the same line.
 
-Run as a program it measures inside a network of its own (see `measure`), where a rule of iptables drops a
-share of what arrives: nobody else on the machine notices. That takes root, unshare and iptables.
+Run as a program it measures inside a network of its own (see `measure`), where a rule of iptables
+drops a share of what arrives: nobody else on the machine notices. That takes root, unshare and
+iptables.
 """
 
 import contextlib

@@ -12,8 +12,8 @@
 
 namespace p2pbank::bench {
 
-inline constexpr size_t kMessageBytes = 64;   // of a datagram
-inline constexpr size_t kRecordBytes = 128;   // appended and synced
+inline constexpr size_t kMessageBytes = 64;  // of a datagram
+inline constexpr size_t kRecordBytes = 128;  // appended and synced
 
 inline uint64_t now_ns() {
     const auto since = std::chrono::steady_clock::now().time_since_epoch();

@@ -10,7 +10,9 @@
 namespace p2pbank::bench {
 namespace {
 
-uint64_t deadline(double seconds) { return now_ns() + static_cast<uint64_t>(seconds * 1e9); }
+uint64_t deadline(double seconds) {
+    return now_ns() + static_cast<uint64_t>(seconds * 1e9);
+}
 
 // One end that waits with Asio and calls back for each message.
 template <class OnMessage>

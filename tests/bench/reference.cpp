@@ -1,13 +1,14 @@
 // One program for all references; the first argument says which.
+#include "tests/bench/reference.h"
+
 #include <string>
 
 #include <CLI/CLI.hpp>
 
-#include "tests/bench/reference.h"
-
 int main(int argc, char** argv) {
     using namespace p2pbank::bench;
-    CLI::App app("References for scripts/bench: the least that has to be done for the same effect.");
+    CLI::App app(
+        "References for scripts/bench: the least that has to be done for the same effect.");
     app.require_subcommand(1);
     size_t window = 1;
     size_t records = 1;

@@ -117,36 +117,41 @@ Written by `./scripts/bench`; to be read together with the machine it ran on:
 
 {machine}
 
-Absolute figures move from machine to machine and from hour to hour. What counts are the ratios: ours and
-the reference are measured one right after the other, {rounds} times, and the ratio is the median of the
-pairs. The references are the small programs in `tests/bench`: the least that a machine has to do for the
-same effect. Messages of the references have 64 bytes, records 128. W is how many requests are
-outstanding; \"one core\" means that both ends run on core 0. Rates are better when the ratio is high,
-times and memory when it is low; the goal says which.
+Absolute figures move from machine to machine and from hour to hour. What counts are the ratios: ours
+and the reference are measured one right after the other, {rounds} times, and the ratio is the median
+of the pairs. The references are the small programs in `tests/bench`: the least that a machine has to
+do for the same effect. Messages of the references have 64 bytes, records 128. W is how many requests
+are outstanding; "one core" means that both ends run on core 0. Rates are better when the ratio is
+high, times and memory when it is low; the goal says which.
 
 """
 
 NOTES = """
 ## How it was measured
 
-- Transfers: two real customers and a bank on loopback. \"Through the pipe\" means that another program,
-  `bench_load`, types the commands and reads the answers; with \"one core\" it runs on core 1. One at a
+- Transfers: two real customers and a bank on loopback. "Through the pipe" means that another program,
+  `bench_load`, types the commands and reads the answers; with "one core" it runs on core 1. One at a
   time this mostly measures how fast that program is woken, so the rows without that remark use
   `bench_customer`: the same customer in the same driver, which types by itself.
 - The durable exchange: the sender appends, syncs and sends; the receiver appends, syncs and answers;
   each takes together what is there.
+- Loss: in a network of its own, where iptables drops that share of the datagrams in either direction.
+  Typed through the pipe.
 - Checkpoints in a star of N processes: everyone has sent the one that asks a transfer since the last
-  checkpoint, so all N take part. Measured from typing to the answer. In the two-phase round one process
-  asks N - 1 others and waits for them, twice, and each process appends and syncs in each phase.
-- `open`: typed at the bank's console; the reference appends as many records as are outstanding, at most
-  64, and syncs.
-- The start of a bank ends when it has answered its first command. Python's csv module only reads the rows.
+  checkpoint, so all N take part. Measured from typing to the answer, when all else is quiet. In the
+  two-phase round one process asks N - 1 others and waits for them, twice, and each process appends and
+  syncs in each phase. The bank also replaces its table at every checkpoint, which is in ours.
+- `open`: typed at the bank's console; the reference appends as many records as its row says and syncs.
+- The start of a bank ends when it has answered its first command. Python's csv module only reads the
+  rows.
 - Memory: what /proc/PID/smaps_rollup calls private, {fleet} processes of each kind running at once; the
   customers have an account and are in one cohort. The reference is linked with the same libraries for
   network and log, and waits on two sockets, a signal and its input.
-- Redis: `appendfsync always`, a Lua script that checks and moves between two of 1,000 keys, 50 clients of
-  redis-benchmark. PostgreSQL: two UPDATEs in a transaction, 1,000 accounts, 32 clients of pgbench. Both
-  are private servers with the files on the same disk, `fsync` on.
+- Redis: `appendfsync always`, a Lua script that checks and moves between two of 1,000 keys, 50 clients
+  of redis-benchmark. PostgreSQL: two UPDATEs in a transaction, 1,000 accounts, 32 clients of pgbench.
+  Both are private servers with their files on the same disk.
+- On a kernel that does not preempt, a process that waits is woken up to 4 ms late when others keep the
+  processors busy: run it on a machine that does nothing else.
 """
 
 

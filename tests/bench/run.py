@@ -3,10 +3,7 @@
 
 import argparse
 import json
-import os
 import pathlib
-import random
-import re
 import statistics
 import subprocess
 import sys
@@ -15,8 +12,28 @@ import time
 import loss
 import report
 import servers
-from programs import BIN, ROOT, Failed, World, allow_many_files, reference, scratch, set_scratch
+from programs import (
+    BIN,
+    ROOT,
+    Failed,
+    World,
+    allow_many_files,
+    reference,
+    scratch,
+    set_scratch,
+)
 from report import Row
+from steps import (
+    busy_share,
+    has_reference,
+    pay,
+    rate,
+    self_typing_pair,
+    star_checkpoint,
+    two_phase_ms,
+    typed_transfers,
+    write_table,
+)
 
 FLEET = 20  # processes of each kind whose memory is looked at
 REFERENCES = {
@@ -25,12 +42,6 @@ REFERENCES = {
     "durable-exchange": "durable exchange",
     "enet": "ENet",
 }
-
-# What is still going on behind the last answer, such as telling everyone what was decided, must not be
-# counted again.
-QUIET_S = 0.03
-QUIET_EACH_S = 0.001
-CSV_HEADER = "name,balance,ip_address,port1,port2,cohort,exit_state"
 
 
 class Bench:
@@ -144,7 +155,8 @@ class Bench:
             (servers.Redis, "Redis, always, 50 clients", 1.0),
             (servers.Postgres, "PostgreSQL, two UPDATEs, 32 clients", 4.0),
         ):
-            row = self.row("transfers, journal mode, W=64, through the pipe", "1/s", title, at_least=goal)
+            figure = "transfers, journal mode, W=64, through the pipe"
+            row = self.row(figure, "1/s", title, at_least=goal)
             with World() as world, kind() as server:
                 giver, taker = world.cohort(2)
                 row.missing = server.missing
@@ -152,8 +164,10 @@ class Bench:
                 def ours():
                     return typed_transfers(giver, taker, 64, self.seconds)
 
-                theirs = None if server.missing else lambda: server.transfers_per_second(self.seconds)
-                self.pairs(row, ours, theirs)
+                def theirs():
+                    return server.transfers_per_second(self.seconds)
+
+                self.pairs(row, ours, None if server.missing else theirs)
 
     # --- checkpoints -----------------------------------------------------------------------------
 
@@ -162,7 +176,10 @@ class Bench:
             if self.quick and count > 32:
                 continue
             row = self.row(
-                f"checkpoint, star of {count} processes, median", "ms", "two-phase round with disk", at_most=goal
+                f"checkpoint, star of {count} processes, median",
+                "ms",
+                "two-phase round with disk",
+                at_most=goal,
             )
             with World() as world:
                 hub, *others = world.cohort(count)
@@ -308,91 +325,7 @@ class Bench:
             )
 
 
-def self_typing_pair(world, mode, core):
-    """Two customers that type by themselves, c0 and c1, in one cohort."""
-    bank = world.start_bank()
-    bank.wait_ready()
-    command = [BIN / "bench_customer", "--bank", f"127.0.0.1:{bank.ports[0]}"]
-    command += ["--state", world.folder / "state", "--stable", mode]
-    pair = [world.start(command, core) for _ in range(2)]
-    for index, customer in enumerate(pair):
-        customer.wait_ready()
-        customer.ok(f"open c{index} 1000000000")
-    pair[0].ok("new-cohort c0 2")
-    return pair
-
-
-def has_reference(name):
-    helped = subprocess.run(
-        [BIN / "bench_reference", "--help"], capture_output=True, text=True, check=True
-    )
-    return re.search(rf"^ +{name}\b", helped.stdout, re.MULTILINE) is not None
-
-
-def rate(name, window, seconds, core, world):
-    done = reference(
-        name, "--window", window, "--seconds", seconds, core=core, folder=world.folder
-    )
-    return done["per_second"]
-
-
-def typed_transfers(giver, taker, window, seconds, core=None):
-    done = giver.load("transfer 1 c1", window=window, seconds=seconds, core=core)
-    taker.ok("checkpoint")  # or the log of what was sent grows from round to round
-    return done["per_second"]
-
-
-def two_phase_ms(count, rounds, world):
-    done = reference("two-phase", "--processes", count, "--rounds", rounds, folder=world.folder)
-    return done["p50_us"] / 1000
-
-
-def pay(hub, others):
-    """Everyone sends c0 something, so that everyone has to take part in its checkpoint."""
-    for other in others:
-        other.type("transfer 1 c0")
-    for other in others:
-        if not (answer := other.answer()).startswith("SUCCESS"):
-            raise Failed(answer)
-
-
-def star_checkpoint(hub, others, paid=False):
-    """Milliseconds of one checkpoint by c0 in which all take part."""
-    if not paid:
-        pay(hub, others)
-    time.sleep(QUIET_S + len(others) * QUIET_EACH_S)
-    before = time.perf_counter()
-    answer = hub.ok("checkpoint")
-    took = time.perf_counter() - before
-    if answer.count(",") != len(others):
-        raise Failed(f"not everyone took part: {answer}")
-    return took * 1000
-
-
-def write_table(path, count):
-    draw = random.Random(1)
-    with open(path, "w", encoding="ascii") as table:
-        table.write(CSV_HEADER + "\n")
-        for index in range(count):
-            ip = f"10.{index >> 16 & 255}.{index >> 8 & 255}.{index & 255}"
-            balance = f"{draw.randrange(10**6)}.{draw.randrange(1, 100):02}"
-            table.write(f"customer-{index},{balance},{ip},9001,9002,,active\n")
-
-
 PARTS = ("transfers", "databases", "loss", "checkpoints", "opens", "processes", "bank_start", "thousand")
-
-
-def busy_share(seconds=2):
-    """What share of the processors others use at this moment."""
-
-    def idle_and_all():
-        numbers = [int(n) for n in pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
-        return numbers[3] + numbers[4], sum(numbers)
-
-    idle, everything = idle_and_all()
-    time.sleep(seconds)
-    idle_after, all_after = idle_and_all()
-    return 1 - (idle_after - idle) / max(1, all_after - everything)
 
 
 def main():
@@ -408,7 +341,7 @@ def main():
     busy = busy_share()
     described.append(("others used", f"{busy:.0%} of the processors right before"))
     if busy > 0.05:
-        print(f"bench: others use {busy:.0%} of the processors: the figures will be noisy", flush=True)
+        print(f"bench: others use {busy:.0%} of the processors: figures will be noisy", flush=True)
     for part in options.only or PARTS:
         print(f"{part}:", flush=True)
         try:

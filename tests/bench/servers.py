@@ -1,5 +1,5 @@
-"""Redis and PostgreSQL as private servers: on a free loopback port, with files in a folder of ours, gone at
-the end. Where they are not installed, `missing` says so."""
+"""Redis and PostgreSQL as private servers: on a free loopback port, with files in a folder of ours,
+gone at the end. Where they are not installed, `missing` says so."""
 
 import glob
 import os

@@ -42,10 +42,10 @@ void two_phase_rounds(size_t processes, size_t rounds, const std::string& folder
     const auto phase = [&] {
         const Message request;
         for (const Member& member : members) {
-            check(::sendto(fd, &request, sizeof request, 0,
-                           reinterpret_cast<const sockaddr*>(&member.address),
-                           sizeof member.address),
-                  "sendto");
+            check(
+                ::sendto(fd, &request, sizeof request, 0,
+                         reinterpret_cast<const sockaddr*>(&member.address), sizeof member.address),
+                "sendto");
         }
         if (file) file->append(1);
         Message answer;

@@ -1,7 +1,7 @@
 """Starts the real programs, types at them, kills them, and looks at what is left.
 
-A `World` is one bank, its customers and a folder of files, for one test; leaving the `with` block ends
-everything and fails if a program crashed:
+A `World` is one bank, its customers and a folder of files, for one test; leaving the `with` block
+ends everything and fails if a program crashed:
 
     with World() as world:
         alice = world.customer("alice", opening="100")

@@ -1,8 +1,8 @@
 """One running program with pipes: typing, answers with deadlines, kill -9, and what it left behind.
 
-Commands are typed with `cmd`, which waits for the answer; `type` and `answer` do the two apart. Nothing
-here sleeps for a time: everything waits for a condition with a deadline. Deadlines are stretched by
-the environment's P2PBANK_TEST_SLOWNESS (for programs built with sanitizers).
+Commands are typed with `cmd`, which waits for the answer; `type` and `answer` do the two apart.
+Nothing here sleeps for a time: everything waits for a condition with a deadline. Deadlines are
+stretched by the environment's P2PBANK_TEST_SLOWNESS (for programs built with sanitizers).
 """
 
 import ctypes
@@ -20,8 +20,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("P2PBANK_BIN", ROOT / "build" / "release" / "bin"))
 SLOWNESS = float(os.environ.get("P2PBANK_TEST_SLOWNESS", "1"))
 
-# For one answer. The longest that a command may take is about ten seconds (a checkpoint with all its
-# tries); the rest is for a machine that is busy with other tests.
+# For one answer. The longest that a command may take is about ten seconds (a checkpoint with all
+# its tries); the rest is for a machine that is busy with other tests.
 ANSWER_DEADLINE_S = 40 * SLOWNESS
 START_DEADLINE_S = 20 * SLOWNESS
 END_DEADLINE_S = 20 * SLOWNESS
@@ -29,8 +29,8 @@ END_DEADLINE_S = 20 * SLOWNESS
 # A line that is no command. Typed after a command, its answer shows where the one before ends.
 END_MARK = "end-of-the-answer"
 
-# Exit statuses that a program chooses: done, a command failed, wrong usage, a bad disk, storage that has
-# forgotten; and SIGTERM before it could listen to it.
+# Exit statuses that a program chooses: done, a command failed, wrong usage, a bad disk, storage that
+# has forgotten; and SIGTERM before it could listen to it.
 OWN_STATUSES = (0, 1, 2, 3, 4, -signal.SIGTERM)
 
 # What a sanitizer writes when it has found something.
@@ -90,8 +90,8 @@ def parse_answers(output):
 
 
 def without_repetitions(transcript):
-    """A command and its answer that are the same as the pair before, polls, are left out but for the
-    first and the last."""
+    """A command and its answer that are the same as the pair before, polls, are left out but for
+    the first and the last."""
     kept = []
     for entry in transcript:
         kept.append(entry)
@@ -166,7 +166,7 @@ class Program:
         return "\n".join([f"--- {self.name}: {' '.join(self.command)}  [{self.state()}]", *body])
 
     def examine(self):
-        """For a test that has failed: asks what the program thinks of itself, for the transcript."""
+        """For a failed test: asks what the program thinks of itself, for the transcript."""
         if self.running and not self._json and not self.process.stdin.closed:
             for line in self.QUESTIONS:
                 try:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests of this folder, several at a time; each drives real programs of its own.
 
-    run.py [--jobs N] [--list] [--repeat N] [WORD]...     only tests whose id contains one of the words
+    run.py [--jobs N] [--list] [--repeat N] [WORD]...     only tests whose id contains one of them
 
 The programs are taken from $P2PBANK_BIN, else from build/release/bin. The last line is
 "N passed, N failed" (", N skipped" where some were); the exit status is 0 when none failed.
@@ -46,7 +46,7 @@ def sentence(test):
 
 
 def run_one(test):
-    """In a process of the pool: one test. Returns (id, "passed" | "failed" | "skipped", text, s)."""
+    """In a process of the pool: one test. Returns (id, "passed"|"failed"|"skipped", text, s)."""
     began = time.monotonic()
     suite = unittest.TestLoader().loadTestsFromName(test)
     result = unittest.TestResult()

@@ -29,7 +29,16 @@ class AtTheCustomer(unittest.TestCase):
     def test_unknown_commands(self):
         with World() as world:
             alice = world.customer("alice", opening="100")
-            for line in ("fly", "DEPOSIT 1", "deposit1", "audit", "customers", "?", "\x01\x02", "é"):
+            for line in (
+                "fly",
+                "DEPOSIT 1",
+                "deposit1",
+                "audit",
+                "customers",
+                "?",
+                "\x01\x02",
+                "é",
+            ):
                 alice.refuses("unknown-command", line)
 
     def test_a_wrong_number_of_arguments(self):
@@ -51,7 +60,12 @@ class AtTheCustomer(unittest.TestCase):
         with World() as world:
             alice, _ = world.cohort("alice", "bob")
             for amount in BAD_AMOUNTS:
-                for line in ("deposit {}", "withdrawal {}", "transfer {} bob", "lost-transfer {} bob"):
+                for line in (
+                    "deposit {}",
+                    "withdrawal {}",
+                    "transfer {} bob",
+                    "lost-transfer {} bob",
+                ):
                     alice.refuses("bad-amount", line.format(amount))
             alice.expect("SUCCESS balance 100", "balance")
             alice.expect("SUCCESS transfer 1 to bob label 1 balance 99", "transfer 1 bob")
@@ -230,7 +244,10 @@ class TakenPorts(unittest.TestCase):
     def test_a_taken_port_of_a_customer_is_a_clear_error(self):
         with World() as world:
             common = ["--bank", world.bank_address, "--state", world.state]
-            for ports in (["--port1", self.port, "--port2", 0], ["--port1", 0, "--port2", self.port]):
+            for ports in (
+                ["--port1", self.port, "--port2", 0],
+                ["--port1", 0, "--port2", self.port],
+            ):
                 self.assert_clear(*run_program("customer", *common, *ports, stdin="balance\n"))
 
 
@@ -266,7 +283,7 @@ class Datagrams(unittest.TestCase):
             self.assertEqual(answered, 0, "nothing answers a stranger's bytes")
 
     def catch(self, world, count):
-        """A socket that a customer took for the bank, and the first datagrams that it sent there."""
+        """A socket that a customer took for the bank, and the first datagrams it sent there."""
         listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(listener.close)
         listener.bind(("127.0.0.1", 0))

@@ -14,7 +14,9 @@ class Starting(unittest.TestCase):
     def test_the_port_is_prompted_for_on_standard_error_and_read_from_a_pipe(self):
         with World(start=False) as world:
             port = free_udp_port(8500, 8999)
-            status, out, err = run_program("bank", "--data", world.data, stdin=f"{port}\ncustomers\n")
+            status, out, err = run_program(
+                "bank", "--data", world.data, stdin=f"{port}\ncustomers\n"
+            )
             self.assertEqual(status, 0)
             self.assertEqual(out, "SUCCESS customers 0\n")
             self.assertIn("Port (8500-8999): ", err)
@@ -187,7 +189,9 @@ class Tables(unittest.TestCase):
     def test_help_names_every_command(self):
         with World() as world:
             text = "\n".join(world.bank.expect("SUCCESS help", "help").lines)
-            for command in "open exit new-cohort delete-cohort customers cohorts audit help quit".split():
+            for (
+                command
+            ) in "open exit new-cohort delete-cohort customers cohorts audit help quit".split():
                 self.assertIn(command, text)
 
     def test_quit_ends_the_bank_and_keeps_everything(self):

@@ -1,4 +1,4 @@
-"""Checkpoint and rollback between real programs: who takes part, what the CSV and the audit show."""
+"""Checkpoint and rollback between real programs: who takes part, what CSV and audit show."""
 
 import unittest
 
@@ -76,7 +76,7 @@ class Checkpoint(unittest.TestCase):
 
     @in_both_modes
     def test_the_first_label_counts_not_the_last(self, mode):
-        # bob's checkpoint depends on alice's first transfer after her own; later sends do not hide it.
+        # bob's checkpoint depends on alice's first transfer; later sends do not hide it.
         with World() as world:
             alice, bob, carol = world.cohort("alice", "bob", "carol", stable=mode)
             alice.ok("transfer 1 bob")

@@ -1,4 +1,4 @@
-"""The bank's data.csv: written so that any program can read it, read strictly, edited by a person."""
+"""The bank's data.csv: written so that any program reads it, read strictly, edited by a person."""
 
 import csv
 import unittest
@@ -24,7 +24,8 @@ class Reading(unittest.TestCase):
             "a byte-order mark": b"\xef\xbb\xbf" + f"{HEADER}\n{ALICE}\n{BOB}\n".encode(),
             "blank lines at the end": f"{HEADER}\n{ALICE}\n{BOB}\n\n\n",
             "quoted fields": f'{HEADER}\n"alice","100","127.0.0.1",4001,4002,,"active"\n{BOB}\n',
-            "all of it": b"\xef\xbb\xbf" + f'{HEADER}\r\n"{ALICE.replace(",", chr(34) + "," + chr(34))}"'
+            "all of it": b"\xef\xbb\xbf"
+            + f'{HEADER}\r\n"{ALICE.replace(",", chr(34) + "," + chr(34))}"'
             f"\r\n{BOB}".encode(),
         }
         for name, content in cases.items():
@@ -54,7 +55,10 @@ class Reading(unittest.TestCase):
             "a duplicate name": (3, f"{HEADER}\n{ALICE}\n{row.replace('zoe', 'alice')}\n"),
             "a negative balance": (3, f"{HEADER}\n{ALICE}\n{row.replace(',1,', ',-1,')}\n"),
             "no balance": (3, f"{HEADER}\n{ALICE}\n{row.replace(',1,', ',,')}\n"),
-            "a balance of three decimals": (3, f"{HEADER}\n{ALICE}\n{row.replace(',1,', ',1.001,')}\n"),
+            "a balance of three decimals": (
+                3,
+                f"{HEADER}\n{ALICE}\n{row.replace(',1,', ',1.001,')}\n",
+            ),
             "a balance in words": (3, f"{HEADER}\n{ALICE}\n{row.replace(',1,', ',one,')}\n"),
             "a balance beyond 64 bits": (
                 3,

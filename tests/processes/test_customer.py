@@ -20,9 +20,7 @@ class TheAccount(unittest.TestCase):
         with World() as world:
             alice = world.customer("alice")
             port1, port2 = alice.ports
-            alice.expect(
-                "SUCCESS open alice balance 0", f"open alice 0 127.0.0.1 {port1} {port2}"
-            )
+            alice.expect("SUCCESS open alice balance 0", f"open alice 0 127.0.0.1 {port1} {port2}")
             alice.expect("SUCCESS balance 0", "balance")
 
     def test_open_with_ports_that_the_program_does_not_have_is_refused(self):
@@ -139,7 +137,9 @@ class Transfers(unittest.TestCase):
             alice.expect("SUCCESS transfer 10 to bob label 1 balance 90", "transfer 10 bob")
             alice.expect("SUCCESS transfer 0.25 to bob label 2 balance 89.75", "transfer 0.25 bob")
             bob.expect("SUCCESS balance 110.25", "balance")
-            bob.expect("SUCCESS transfer 110.25 to alice label 1 balance 0", "transfer 110.25 alice")
+            bob.expect(
+                "SUCCESS transfer 110.25 to alice label 1 balance 0", "transfer 110.25 alice"
+            )
             alice.expect("SUCCESS balance 200", "balance")
 
     def test_labels_count_on_each_channel_alone(self):
@@ -185,7 +185,9 @@ class Transfers(unittest.TestCase):
     def test_lost_transfer_takes_the_money_and_nobody_gets_it(self):
         with World() as world:
             alice, bob = world.cohort("alice", "bob")
-            alice.expect("SUCCESS lost-transfer 10 to bob label 1 balance 90", "lost-transfer 10 bob")
+            alice.expect(
+                "SUCCESS lost-transfer 10 to bob label 1 balance 90", "lost-transfer 10 bob"
+            )
             alice.expect("SUCCESS transfer 5 to bob label 2 balance 85", "transfer 5 bob")
             bob.expect("SUCCESS balance 105", "balance")
 

@@ -1,7 +1,11 @@
 """The files on disk: locks, torn and damaged journals, folders that cannot be written."""
 
+import os
+import pathlib
 import shutil
 import struct
+import subprocess
+import tempfile
 import unittest
 
 from harness import World
@@ -45,7 +49,7 @@ def frames(content):
     """Where the frames of a journal begin and end (docs/storage.md)."""
     found, at = [], 16
     while content[at : at + 4] == b"PJRF":
-        payload, = struct.unpack_from("<I", content, at + 4)
+        (payload,) = struct.unpack_from("<I", content, at + 4)
         end = at + (28 + payload) // 8 * 8 + 8
         found.append((at, end))
         at = end
@@ -60,8 +64,8 @@ class Journals(unittest.TestCase):
         return bytes(content)
 
     def tear(self, path):
-        """The last frame, as a crash leaves it: its last sector has not reached the disk. True if some
-        of the frame is left."""
+        """The last frame, as a crash leaves it: its last sector has not reached the disk. True if
+        some of the frame is left."""
         content = bytearray(path.read_bytes())
         start, end = frames(content)[-1]
         place = max(start, (end - 1) // 512 * 512)
@@ -100,7 +104,7 @@ class Journals(unittest.TestCase):
             table = world.data.read_bytes()
             world.bank.ok("open bob 100 127.0.0.1 4003 4004")
             world.bank.kill()
-            # The table follows the journal, so a crash that tears the journal leaves the table before.
+            # The table follows the journal: a crash that tears that leaves the table before.
             self.tear(world.data.with_name("data.csv.journal"))
             world.data.write_bytes(table)
             bank = world.restart_bank()
@@ -173,8 +177,8 @@ class Journals(unittest.TestCase):
             world.resume("alice").expect("SUCCESS balance 10000", "balance")
 
     def with_an_old_copy(self, world):
-        """alice, resumed from a copy that has forgotten her transfer of 10: as after a disk that lost
-        what it had acknowledged."""
+        """alice, resumed from a copy that has forgotten her transfer of 10: as after a disk that
+        lost what it had acknowledged."""
         alice, bob = world.cohort("alice", "bob")
         alice.ok("transfer 1 bob")
         alice.kill()
@@ -235,6 +239,52 @@ class Folders(unittest.TestCase):
             world.state = world.folder / "state-elsewhere"
             world.restart_bank().expect("SUCCESS customers 1", "customers")
             world.resume("alice").expect("SUCCESS balance 101", "balance")
+
+
+@unittest.skipIf(os.geteuid() != 0, "needs root, to mount a disk that is small")
+class FullDisk(unittest.TestCase):
+    """Whoever cannot write stops at once, and nothing that was answered is gone afterwards."""
+
+    def setUp(self):
+        folder = tempfile.mkdtemp(prefix="p2pbank-test-")
+        self.addCleanup(os.rmdir, folder)
+        if self.mount(folder, "size=128k"):
+            self.skipTest("cannot mount a tmpfs here")
+        self.addCleanup(subprocess.run, ["umount", "-l", folder])
+        self.disk = pathlib.Path(folder)
+
+    def mount(self, folder, options):
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        return subprocess.run(command, capture_output=True).returncode
+
+    def test_a_customer(self):
+        with World() as world:
+            world.state = self.disk / "state"
+            alice = world.customer("alice", opening="0")
+            tickets = alice.type(*["deposit 1"] * 30000)
+            self.assertEqual(alice.wait_end(), 3)
+            self.assertIn("No space left on device", alice.log)
+            answered = sum(alice.has_answer(ticket) for ticket in tickets)
+            self.mount(self.disk, "remount,size=50m")
+            alice = world.resume("alice")
+            self.assertGreaterEqual(int(alice.balance()), answered)
+            self.assertLess(int(alice.balance()), 30000)
+            alice.end()
+
+    def test_the_bank(self):
+        with World(start=False) as world:
+            world.data = self.disk / "data.csv"
+            bank = world.start_bank()
+            tickets = bank.type(
+                *[f"open c{n} 1 127.0.0.1 {1000 + n} {20000 + n}" for n in range(5000)]
+            )
+            self.assertEqual(bank.wait_end(), 3)
+            answered = sum(bank.has_answer(ticket) for ticket in tickets)
+            self.mount(self.disk, "remount,size=50m")
+            bank = world.restart_bank()
+            self.assertGreaterEqual(int(bank.ok("customers").text.split()[1]), answered)
+            world.audit_adds_up()
+            bank.end()
 
 
 if __name__ == "__main__":

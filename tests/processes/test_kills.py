@@ -20,7 +20,9 @@ def seeded(test):
     """Gives the test a random generator; a failure names its seed."""
 
     def run(self):
-        seed = int(os.environ.get("P2PBANK_TEST_SEED", 0)) or random.SystemRandom().randrange(1, 10**6)
+        seed = int(os.environ.get("P2PBANK_TEST_SEED", 0)) or random.SystemRandom().randrange(
+            1, 10**6
+        )
         try:
             test(self, random.Random(seed))
         except AssertionError as error:

@@ -53,7 +53,7 @@ class Layers(unittest.TestCase):
 
     def test_a_problem_names_file_and_line(self):
         text = '#pragma once\n\n  #  include "customer/account.h"\n'
-        problem, = check_includes.problems_of("bank/registry.h", text)
+        (problem,) = check_includes.problems_of("bank/registry.h", text)
         self.assertEqual(problem, 'bank/registry.h:3: bank must not include "customer/account.h"')
 
 

@@ -1,4 +1,4 @@
-"""Scripts that use the programs: pipes, exit statuses, prompts without a terminal, JSON, --serve."""
+"""Scripts that use the programs: pipes, exit statuses, prompts, JSON, --serve; and a terminal."""
 
 import json
 import os
@@ -26,7 +26,9 @@ class Pipes(unittest.TestCase):
             status, out, err = customer(world, "open alice 100\ndeposit 50\nbalance\n")
             self.assertEqual(
                 out,
-                "SUCCESS open alice balance 100\nSUCCESS deposit 50 balance 150\nSUCCESS balance 150\n",
+                "SUCCESS open alice balance 100\n"
+                "SUCCESS deposit 50 balance 150\n"
+                "SUCCESS balance 150\n",
             )
             self.assertEqual(status, 0)
             self.assertRegex(err, r"ready on ports \d+ \d+")
@@ -40,7 +42,9 @@ class Pipes(unittest.TestCase):
         with World() as world:
             status, out, _ = customer(world, "open alice 100\nwithdrawal 500\nbalance\n")
             self.assertEqual(status, 1)
-            self.assertEqual([a.outcome for a in parse_answers(out)], ["SUCCESS", "FAILURE", "SUCCESS"])
+            self.assertEqual(
+                [a.outcome for a in parse_answers(out)], ["SUCCESS", "FAILURE", "SUCCESS"]
+            )
 
     def test_status_0_for_no_command_at_all(self):
         with World() as world:
@@ -115,15 +119,19 @@ class Pipes(unittest.TestCase):
             )
             self.assertEqual(status, 0)
             first = [answer.first for answer in parse_answers(out)]
-            self.assertEqual(first[:2], ["SUCCESS open alice balance 100", "SUCCESS open bob balance 5"])
+            self.assertEqual(
+                first[:2], ["SUCCESS open alice balance 100", "SUCCESS open bob balance 5"]
+            )
             self.assertRegex(first[2], r"difference 0$")
 
     def test_a_bank_that_is_not_there_is_a_failure_and_status_1(self):
         with World() as world:
             world.bank.end()
             status, out, _ = customer(world, "open alice 100\n")
-            answer, = parse_answers(out)
-            self.assertEqual((status, answer.outcome, answer.code), (1, "FAILURE", "bank-unreachable"))
+            (answer,) = parse_answers(out)
+            self.assertEqual(
+                (status, answer.outcome, answer.code), (1, "FAILURE", "bank-unreachable")
+            )
 
     def test_money_that_arrives_is_told_on_standard_error_only(self):
         with World() as world:

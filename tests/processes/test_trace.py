@@ -47,9 +47,7 @@ def parse(output):
     expression, delimiter, rest = output.split("\n", 2)
     assert delimiter == ""
     python = expression.replace("(?<", "(?P<").replace("{", r"\{").replace("}", r"\}")
-    found = [
-        (m["host"], json.loads(m["clock"]), m["event"]) for m in re.finditer(python, rest)
-    ]
+    found = [(m["host"], json.loads(m["clock"]), m["event"]) for m in re.finditer(python, rest)]
     assert 2 * len(found) == len(rest.splitlines()), "ShiViz would skip some of it"
     return found
 
@@ -121,7 +119,9 @@ class ShiViz(unittest.TestCase):
     def test_a_datagram_that_came_twice(self):
         twice = BOB + line(8, "bob", "received", id="alice/1/1", what="transfer 1")
         events = self.events(ALICE, twice)
-        self.assertEqual([t.split()[0] for _, _, t in events if t.endswith("(again)")], ["received"])
+        self.assertEqual(
+            [t.split()[0] for _, _, t in events if t.endswith("(again)")], ["received"]
+        )
 
     def test_an_arrival_whose_sending_is_in_no_file(self):
         events = self.events(BOB)
@@ -129,7 +129,10 @@ class ShiViz(unittest.TestCase):
 
     def test_torn_and_strange_lines_are_left_out_and_counted(self):
         torn = ALICE + '{"time_us":11,"node":"ali'
-        strange = b'\xff\xfe\n[]\n"x"\n5\nnull\n{}\n{"time_us":"x","node":"a","kind":"b"}\n\n' + BOB.encode()
+        strange = (
+            b'\xff\xfe\n[]\n"x"\n5\nnull\n{}\n{"time_us":"x","node":"a","kind":"b"}\n\n'
+            + BOB.encode()
+        )
         out, err = run(torn, strange)
         self.assertEqual(len(parse(out)), 8)
         self.assertRegex(err, r"0\.trace: 1 unreadable line left out")
@@ -139,7 +142,9 @@ class ShiViz(unittest.TestCase):
         self.assertEqual(self.events("", ALICE, "\n"), self.events(ALICE))
 
     def test_one_file_with_all_nodes_as_the_simulator_writes(self):
-        mixed = "".join(sorted((ALICE + BOB).splitlines(True), key=lambda l: json.loads(l)["time_us"]))
+        mixed = "".join(
+            sorted((ALICE + BOB).splitlines(True), key=lambda l: json.loads(l)["time_us"])
+        )
         self.assertEqual(self.events(mixed), self.events(ALICE, BOB))
 
     def test_a_node_that_was_started_again_goes_on(self):
@@ -151,7 +156,11 @@ class ShiViz(unittest.TestCase):
     def test_a_program_that_has_no_account_yet_is_the_one_that_it_opens(self):
         events = self.events(line(1, "customer@0", "command", text="open alice 5") + ALICE)
         self.assertEqual(events[-1][:2], ("alice", {"alice": 6}))
-        both = line(1, "customer@1", "durable") + line(1, "alice", "durable") + line(2, "bob", "durable")
+        both = (
+            line(1, "customer@1", "durable")
+            + line(1, "alice", "durable")
+            + line(2, "bob", "durable")
+        )
         self.assertEqual({host for host, _, _ in self.events(both)}, {"customer@1", "alice", "bob"})
 
     def test_files_that_contradict_themselves_still_give_a_picture(self):
@@ -163,13 +172,11 @@ class ShiViz(unittest.TestCase):
     def test_datagrams_without_a_name_are_told_apart_by_their_addresses(self):
         # alice and carol both use the id /1/1; bob hears carol's.
         alice = line(1, "alice", "sent", id="/1/1", to="127.0.0.1:2", what="hello")
-        carol = (
-            line(1, "carol", "sent", id="/1/1", to="127.0.0.1:2", what="hello")
-            + line(9, "carol", "sent", id="carol/1/2", to="127.0.0.1:2", what="vote")
+        carol = line(1, "carol", "sent", id="/1/1", to="127.0.0.1:2", what="hello") + line(
+            9, "carol", "sent", id="carol/1/2", to="127.0.0.1:2", what="vote"
         )
-        bob = (
-            line(5, "bob", "received", id="/1/1", **{"from": "127.0.0.1:3"}, what="hello")
-            + line(10, "bob", "received", id="carol/1/2", **{"from": "127.0.0.1:3"}, what="vote")
+        bob = line(5, "bob", "received", id="/1/1", **{"from": "127.0.0.1:3"}, what="hello") + line(
+            10, "bob", "received", id="carol/1/2", **{"from": "127.0.0.1:3"}, what="vote"
         )
         events = self.events(alice, bob, carol)
         self.assertEqual(self.clock_of(events, "bob", 0), {"carol": 1, "bob": 1})
@@ -247,7 +254,10 @@ class RealTraces(unittest.TestCase):
                 self.fail(f"{host} has no event like {pattern}")
 
             self.assertTrue(
-                before(clock("alice", r"^command.*transfer 10 bob"), clock("bob", "^answer.*checkpoint"))
+                before(
+                    clock("alice", r"^command.*transfer 10 bob"),
+                    clock("bob", "^answer.*checkpoint"),
+                )
             )
             # bob's command was the cause of alice's checkpoint: he had received her money.
             asked = clock("bob", "^command.*checkpoint")
