@@ -54,13 +54,15 @@ class Bank : public Node {
         context_.now = now;
         context_.effects = &effects;
     }
-    void from_account(bank::Account& account, const wire::Datagram& datagram, const bank::Origin& from);
+    void from_account(bank::Account& account, const wire::Datagram& datagram,
+                      const bank::Origin& from);
     void promise(const bank::Requester& requester, const Answer& answer);
     void reply(const bank::Requester& requester, Answer answer);
 
     // requests.cpp
     void on_customer_command(const wire::Datagram& datagram, const bank::Origin& from);
-    void on_open(const wire::Datagram& datagram, const wire::Command& command, const bank::Origin& from);
+    void on_open(const wire::Datagram& datagram, const wire::Command& command,
+                 const bank::Origin& from);
     void on_attach(const wire::Datagram& datagram, const bank::Origin& from);
     void offer_account(const wire::Attach& attach, const bank::Origin& from);
     std::optional<Answer> why_not_open(std::string_view name, const wire::Open& open) const;
@@ -87,6 +89,7 @@ class Bank : public Node {
     std::deque<Waiting> waiting_;              // at the console, behind the one under way
     std::optional<CommandId> under_way_;       // at the console
     std::vector<bank_records::Record> edits_;  // of data.csv, to be recorded at start
+    std::optional<uint64_t> edited_table_;     // the hash of the table with these edits
     TimePoint next_table_{};
 };
 

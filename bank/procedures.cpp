@@ -74,11 +74,6 @@ void Procedures::new_cohort(Requester requester, const Account& account, uint32_
         reply_(requester, failure("busy", account.name + " is about to join a cohort; try again"));
         return;
     }
-    if (!account.attached) {
-        reply_(requester, failure("unreachable", "no program has taken over the account of " +
-                                                     account.name + " yet; start one for it"));
-        return;
-    }
     Forming forming;
     forming.first = account.name;
     forming.size = size;
@@ -93,6 +88,11 @@ void Procedures::new_cohort(Requester requester, const Account& account, uint32_
                                       std::to_string(size - 1) +
                                       " other open customers that are in no cohort; there are " +
                                       std::to_string(forming.candidates.size())));
+        return;
+    }
+    if (!account.attached) {
+        reply_(requester, failure("unreachable", "no program has taken over the account of " +
+                                                     account.name + " yet; start one for it"));
         return;
     }
     auto& candidates = forming.candidates;

@@ -72,6 +72,7 @@ Result<void> Bank::load_table(std::optional<std::string_view> content) {
         return Error{"bad-csv", "the row of " + account.name +
                                     " is missing: put it back, and close the account with `exit`"};
     }
+    edited_table_ = hash;
     state.table_changed = true;
     return {};
 }
@@ -121,12 +122,20 @@ Result<void> Bank::import_row(const TableRow& row, size_t line) {
 }
 
 void Bank::take_over_edits() {
-    if (edits_.empty()) return;
-    context_.notice(Severity::info, "takes over " + std::to_string(edits_.size()) +
-                                        " new or changed rows of the table");
+    if (!edited_table_) return;
+    if (!edits_.empty()) {
+        context_.notice(Severity::info, "takes over " + std::to_string(edits_.size()) +
+                                            " new or changed rows of the table");
+    }
     for (const auto& edit : edits_) context_.commit(edit);
     edits_.clear();
     edits_.shrink_to_fit();
+    // From now on the edited file is the bank's own: killed before it could write the next one, it
+    // finds this one again.
+    State::Record record;
+    record.mutable_table_written()->set_hash(*edited_table_);
+    context_.commit(record);
+    edited_table_.reset();
 }
 
 void Bank::publish_table_if_due() {

@@ -151,12 +151,13 @@ int run(Arguments arguments) {
 
     const std::string name = arguments.name.value_or("");
     const std::string state = arguments.driver.state_folder;
-    arguments.driver.name = name.empty() ? "customer@" + std::to_string(*choices.port1) : name;
+    arguments.driver.name = name;
     Driver driver(std::move(arguments.driver), input, log);
     const Result<uint16_t> port1 = driver.bind(*choices.port1);
     if (!port1) return refuse(log, port1.error().message);
     const Result<uint16_t> port2 = driver.bind(*choices.port2);
     if (!port2) return refuse(log, port2.error().message);
+    if (name.empty()) driver.name("customer@" + std::to_string(port1.value()));
 
     CustomerSettings settings;
     settings.bank = bank;

@@ -184,7 +184,7 @@ void Machine::go_on_closing() {
 }
 
 void Machine::spare() {
-    if (disk_.is_off()) crash();
+    if (disk_.is_off() || closing_) crash();
     crash_planned_ = false;
     effects_left_.reset();
     disk_.disarm();

@@ -52,6 +52,9 @@ class Driver final : private Outside {
     // the system gives. Returns the port. Errors: port-taken, io-error.
     Result<uint16_t> bind(uint16_t port);
 
+    // The node's name in traces, until it claims a store. Requires that run() has not been called.
+    void name(std::string name) { options_.name = std::move(name); }
+
     // Drives the node until its end; returns the exit status. The node has replayed the store's
     // journal; without a store it has to claim one before it persists anything. `ready` is
     // announced when the node can be reached.

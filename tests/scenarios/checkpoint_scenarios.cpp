@@ -103,6 +103,26 @@ TEST_CASE("checkpoint: while it is tentative sending waits, and receiving goes o
     });
 }
 
+TEST_CASE("checkpoint: a participant sends nothing while its own is tentative") {
+    in_both_modes([](StableMode mode) {
+        Stage stage(mode, 3);
+        stage.does("bob", "transfer 1 alice");
+        const auto rule = stage.hold([](auto&, auto& to, auto& datagram) {
+            return to == "bob" && (datagram.has_outcome() || datagram.has_decision());
+        });
+        stage.does("alice", "checkpoint");
+        REQUIRE(stage.of("bob").operation.has_value());
+        const CommandId transfer = stage.types("bob", "transfer 5 carol");
+        const CommandId lost = stage.types("bob", "lost-transfer 6 carol");
+        stage.pass(milliseconds(200));
+        CHECK(stage.channel("bob", "carol").sent_last == Label(0));
+        stage.lift_and_release(rule);
+        CHECK(stage.wait(transfer).starts_with("SUCCESS "));
+        CHECK(stage.wait(lost).starts_with("SUCCESS "));
+        stage.comes_to_rest();
+    });
+}
+
 TEST_CASE("checkpoint: what was received while it was tentative is not forgotten when it is undone") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 3);

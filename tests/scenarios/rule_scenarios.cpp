@@ -114,6 +114,35 @@ TEST_CASE("rule: a COMMIT raises the epochs of all who asked, from whomever it i
     });
 }
 
+TEST_CASE("rule: who only held back raises the epoch at the COMMIT too, before it lets anything in") {
+    in_both_modes([](StableMode mode) {
+        Stage stage(mode, 2);
+        const auto transfers = stage.hold([](auto& from, auto& to, auto& datagram) {
+            return from == "alice" && to == "bob" && datagram.has_transfers();
+        });
+        stage.wait(stage.types("alice", "transfer 10 bob"));
+        const Packet undone = stage.world.network().held().front();
+        stage.world.network().drop_held();
+        // Bob hears of the COMMIT from the bank only.
+        const auto rule = stage.hold([](auto& from, auto& to, auto& datagram) {
+            return from == "alice" && to == "bob" &&
+                   (datagram.has_outcome() || datagram.has_epoch_notice());
+        });
+        stage.does("alice", "rollback");
+        REQUIRE(stage.until([&] { return stage.of("bob").held_back.empty(); }));
+        CHECK(stage.known_epoch("bob", "alice") == Epoch(2));
+        stage.world.network().deliver_again(undone);
+        stage.pass(milliseconds(20));
+        CHECK(stage.channel("bob", "alice").received.empty());
+        stage.lift(transfers);
+        stage.lift_and_release(rule);
+        stage.does("alice", "transfer 7 bob");
+        stage.world.network().deliver_again(undone);
+        stage.comes_to_rest();
+        CHECK(stage.balance("bob") == "107");
+    });
+}
+
 TEST_CASE("rule: a hold-back is durable, so a crash does not let an undone transfer in") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 2);

@@ -176,6 +176,17 @@ TEST_CASE("bank: an edit after a kill is refused, because it may rest on old bal
     CHECK(refused.error().code == "bad-csv");
 }
 
+TEST_CASE("bank: killed right after it took an edit over, it does not take it over twice") {
+    Console console;
+    REQUIRE(console.start(kHeader + "alice,100,127.0.0.1,9001,9002,,active\n").ok());
+    console.quit();
+    const std::string edited = replaced(*console.table, "alice,100,", "alice,150.00,");
+    REQUIRE(console.start(edited).ok());
+    REQUIRE(console.start(edited).ok());  // the edited file still stands on the disk
+    CHECK(console.type("audit").text ==
+          "audit balances 150 in-transit 0 expected 150 difference 0");
+}
+
 TEST_CASE("bank: edits that no person may make are refused with the line") {
     Console console;
     REQUIRE(console
