@@ -135,6 +135,7 @@ void World::start(size_t index) {
         violated("journal-opens", machines_[index]->label() + ": " + done.error().message);
     }
     if (!machines_[index]->running()) {
+        tell(index, "CRASHES while it is being started");
         if (index == kBank) bank_ = nullptr;
         customers_[index] = nullptr;
     }
