@@ -52,13 +52,12 @@ MoneyTotal add_settled_channels(const State& state, Answer& answer) {
             }
         }
     }
-    answer.tables.emplace_back("in_transit", std::move(rows));
+    answer.tables.emplace_back("in_transit_channels", std::move(rows));
     return in_transit;
 }
 
 void add_reports(const State& state, const std::map<std::string, wire::Report>& reports,
                  Answer& answer) {
-    if (reports.empty()) return;
     answer.line("at this moment, as members report it (not a cut):");
     Sums sums;
     std::vector<std::vector<Answer::Fact>> rows;
@@ -98,10 +97,27 @@ void add_reports(const State& state, const std::map<std::string, wire::Report>& 
         }
     }
     answer.tables.emplace_back("in_transit_now", std::move(transit_rows));
-    size_t active = 0;
-    for (const Account& account : state.accounts()) active += account.exited ? 0 : 1;
-    if (reports.size() < active) {
-        answer.line("  " + std::to_string(active - reports.size()) + " did not report");
+    constexpr size_t kMostNamed = 20;
+    size_t silent = 0;
+    std::string names;
+    for (const Account& account : state.accounts()) {
+        if (account.exited || reports.contains(account.name)) continue;
+        if (++silent > kMostNamed) continue;
+        names += (names.empty() ? "" : ", ") + account.name +
+                 (account.attached ? "" : " (no program yet)");
+    }
+    if (silent == 0) return;
+    if (silent > kMostNamed) names += " and " + std::to_string(silent - kMostNamed) + " more";
+    answer.line("  did not report: " + names);
+}
+
+// What the operator changed in data.csv and the customer has not settled yet.
+void add_corrections(const State& state, Answer& answer) {
+    for (const Account& account : state.accounts()) {
+        if (account.corrections == account.totals.adjustments) continue;
+        const Money by = must_subtract(account.corrections, account.totals.adjustments);
+        answer.line("not settled yet: a correction of " + account.name + " by " + to_string(by) +
+                    " in data.csv; its next checkpoint or its exit settles it");
     }
 }
 
@@ -124,6 +140,7 @@ Answer audit_answer(const State& state, const std::map<std::string, wire::Report
                     number("difference", difference.to_string())};
     answer.lines = std::move(details.lines);
     answer.tables = std::move(details.tables);
+    add_corrections(state, answer);
     add_reports(state, reports, answer);
     return answer;
 }

@@ -226,7 +226,9 @@ Answer Bank::help(const Words& words) const {
         answer.line("    " + std::string(help.text));
     }
     if (words.size() > 2 || answer.lines.empty()) {
-        return failure("usage", "write: help [<command>]; `help` lists the commands");
+        return failure("usage", words.size() == 2
+                                    ? quote(words[1]) + " is not a command; `help` lists them"
+                                    : "write: help [<command>]");
     }
     return answer;
 }

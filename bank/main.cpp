@@ -33,7 +33,9 @@ std::optional<uint16_t> choose_port(const Arguments& arguments, LineReader& inpu
     const auto parse = arguments.any_port ? parse_own_port : parse_bank_port;
     if (!arguments.port) {
         const std::string prompt = arguments.any_port ? "Port: " : "Port (8500-8999): ";
-        return Prompts(input).ask(prompt, parse);
+        const auto asked = Prompts(input).ask(prompt, parse);
+        if (!asked) log.always(Severity::error, "there is no port: give one with --port");
+        return asked;
     }
     const Result<uint16_t> port = parse(*arguments.port);
     if (port) return port.value();

@@ -213,6 +213,9 @@ void BankLink::on_reply(const wire::Reply& reply) {
     }
     Answer result = reply.success() ? success(reply.text()) : failure(reply.code(), reply.text());
     for (const std::string& line : reply.lines()) result.line(line);
+    if (reply.success() && !request_->name.empty()) {
+        result.fact("name", request_->name).fact("balance", request_->balance);
+    }
     if (request_->command.value() == 0) {
         context_.notice(Severity::info, "what was unknown is now: " +
                                             std::string(reply.success() ? "SUCCESS " : "FAILURE ") +
@@ -231,7 +234,8 @@ void BankLink::on_exit_reply(const wire::Reply& reply) {
     }
     close_account();
     const Totals& totals = context_.state.totals;
-    Answer result = success("exit " + context_.state.name + " balance " + to_string(totals.balance));
+    Answer result =
+        success("exit " + context_.state.name + " balance " + to_string(totals.balance));
     result.fact("name", context_.state.name).fact("balance", totals.balance);
     answer(std::move(result));
     context_.effects->stop(0);
@@ -400,8 +404,9 @@ void BankLink::on_timer() {
         request.deadline = TimePoint::max();
         if (command.value() != 0) {
             Answer result = unknown("the bank has not answered in time");
-            answered_(command,
-                      result.line("it is asked again until it does; a notice tells what became of it"));
+            answered_(
+                command,
+                result.line("it is asked again until it does; a notice tells what became of it"));
         }
     }
     if (context_.now >= request.at) send_request();

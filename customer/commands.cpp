@@ -331,11 +331,17 @@ bool Customer::start_transfer(CommandId id, const Words& words, bool lost) {
     return true;
 }
 
-void Customer::transfer_acknowledged(const Peer&, SentEntry& entry) {
+void Customer::transfer_acknowledged(const Peer& peer, SentEntry& entry) {
     if (entry.command.value() == 0) return;
     const auto found = transfers_.find(entry.command);
     entry.command = CommandId();
-    if (found == transfers_.end()) return;
+    if (found == transfers_.end()) {  // UNKNOWN was answered
+        context_.notice(Severity::info, "the transfer of " + to_string(entry.amount) + " to " +
+                                            peer.name + ", label " +
+                                            std::to_string(entry.label.value()) +
+                                            ", which was in transit, has arrived");
+        return;
+    }
     const OpenTransfer open = std::move(found->second);
     const CommandId id = found->first;
     transfers_.erase(found);

@@ -49,7 +49,8 @@ void Customer::start(TimePoint now, Effects& effects) {
         started->set_restored(restored);
         context_.commit(record);
         context_.courier.identify(state.name, state.boots);
-        context_.notice(Severity::info, "balance " + to_string(state.totals.balance));
+        context_.notice(Severity::info, "account " + state.name + " has a balance of " +
+                                            to_string(state.totals.balance));
         if (restored) {
             context_.notice(Severity::info,
                             "stands at its last permanent checkpoint, in a new epoch");

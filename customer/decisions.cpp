@@ -311,8 +311,10 @@ void Operations::on_cohort_started(const wire::CohortStarted& started) {
         run_.reset();
         trace("checkpoint-permanent", id);
         channels_.rebuild(restarted);
+        const int others = started.members_size() - 1;
         context_.notice(Severity::info, "is now in " + started.cohort_name() + " with " +
-                                            std::to_string(started.members_size() - 1) + " others");
+                                            std::to_string(others) +
+                                            (others == 1 ? " other" : " others"));
         released_();
     } else if (state.cohort != CohortId(started.cohort())) {
         return;

@@ -112,8 +112,12 @@ Result<std::unique_ptr<Store>> resume(const std::string& state, const std::strin
     customer.emplace(settings);
     if (name.empty()) return std::unique_ptr<Store>();
     if (!Store::exists(state, name)) {
-        log.notice(Severity::info, "there is no account " + name + " under " + state +
-                                       " yet: open it with  open " + name + " <balance>");
+        log.notice(
+            Severity::info,
+            "there is no account " + name + " under " + state +
+                " yet. The bank is asked whether it has one for this program; if not, open it "
+                "with: open " +
+                name + " <balance>");
         return std::unique_ptr<Store>();
     }
     settings.name = name;
@@ -153,9 +157,9 @@ int run(Arguments arguments) {
     const std::string state = arguments.driver.state_folder;
     arguments.driver.name = name;
     Driver driver(std::move(arguments.driver), input, log);
-    const Result<uint16_t> port1 = driver.bind(*choices.port1);
+    const Result<uint16_t> port1 = driver.bind(*choices.port1, choices.own_ip.value_or(0));
     if (!port1) return refuse(log, port1.error().message);
-    const Result<uint16_t> port2 = driver.bind(*choices.port2);
+    const Result<uint16_t> port2 = driver.bind(*choices.port2, choices.own_ip.value_or(0));
     if (!port2) return refuse(log, port2.error().message);
     if (name.empty()) driver.name("customer@" + std::to_string(port1.value()));
 

@@ -166,7 +166,9 @@ Answer Customer::help(const Words& words) const {
         result.line("    " + std::string(help.text));
     }
     if (words.size() > 2 || result.lines.empty()) {
-        return failure("usage", "write: help [<command>]; `help` lists the commands");
+        return failure("usage", words.size() == 2
+                                    ? quote(words[1]) + " is not a command; `help` lists them"
+                                    : "write: help [<command>]");
     }
     return result;
 }

@@ -35,6 +35,13 @@ FaultRates FaultRates::draw(FaultKinds kinds, Random& random) {
         out.network.duplicate = rate(0.3);
         out.network.late_duplicate = rate(0.05);
         out.network.slow = rate(0.5);
+        // From two milliseconds to four seconds, over all scales.
+        out.network.most_slow_delay =
+            microseconds(static_cast<int64_t>(2e3 * std::pow(2e3, random.fraction())));
+        if (random.one_in(3)) {
+            out.network.most_delay =
+                microseconds(static_cast<int64_t>(200 * std::pow(100, random.fraction())));
+        }
         out.network.corrupt = rate(0.2);
         out.network.truncate = rate(0.1);
         if (!random.one_in(3)) {

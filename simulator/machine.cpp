@@ -401,7 +401,7 @@ void Machine::start_job() {
     job_.emplace();
     job_->number = next_batch_++;
     job_->batch = std::exchange(gathering_, {});
-    if (journal_ && !job_->batch.records.empty() &&
+    if (journal_ && !closing_ && !job_->batch.records.empty() &&
         journal_->bytes() > journal_->bytes_after_replace() + settings_.replace_after_bytes) {
         job_->replacement.emplace();
         node_->snapshot([&](std::string record) {

@@ -16,6 +16,8 @@
 //   minimal                 who took part in a checkpoint had to
 //   replay-equals-live      the journal's records give back the state that is live
 //   answers-once            each command of a living process has one answer, and it is its own
+//   nobody-is-suspected     the bank finds nothing that does not add up: nobody lies, and the checks of
+//                           the bank must not be what makes the protocol hold
 //   nobody-gives-up         no process stops of itself: the simulated disk does not lie
 //
 // Machines add their own: journal-keeps-whole-frames, disk-works, timers-move-on,

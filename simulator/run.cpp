@@ -1,6 +1,6 @@
 #include "simulator/run.h"
 
-#include <cmath>
+#include <algorithm>
 #include <functional>
 
 #include "common/base/names.h"
@@ -32,7 +32,8 @@ class Runner {
     void work();
     void come_to_rest(const std::string& after);
     const Command& ask(size_t machine, const std::string& line);
-    void audit(const std::string& after);
+    // Returns the amount in transit.
+    std::string audit(const std::string& after);
     void checkpoint_all();
     void check_ghosts();
     void restart_all();
@@ -106,11 +107,14 @@ const Command& Runner::ask(size_t machine, const std::string& line) {
     return world_.command(id);
 }
 
-void Runner::audit(const std::string& after) {
+std::string Runner::audit(const std::string& after) {
     const std::string line = ask(World::kBank, "audit").first_line();
     if (!line.starts_with("SUCCESS audit ") || !line.ends_with(" difference 0")) {
         world_.violated("the-audit-agrees", "after " + after + ": " + line);
     }
+    const auto words = split_words(line);
+    const auto at = std::find(words.begin(), words.end(), "in-transit");
+    return at == words.end() || at + 1 == words.end() ? "" : std::string(at[1]);
 }
 
 void Runner::checkpoint_all() {
@@ -182,7 +186,9 @@ RunResult Runner::run() {
         come_to_rest("a rollback of each");
         checkpoint_all();
         come_to_rest("a rollback and a checkpoint of each");
-        audit("a rollback and a checkpoint of each");
+        // What was lost has been sent again, or was undone.
+        const std::string left = audit("a rollback and a checkpoint of each");
+        if (left != "0") world_.violated("all-ends-well", left + " are still in transit");
     } catch (const Violation& violation) {
         result.violation = violation;
     }

@@ -247,6 +247,12 @@ void World::answered(Machine& machine, CommandId id, const Answer& answer) {
 
 void World::noticed(Machine& machine, Severity severity, const std::string& text) {
     tell(machine.index(), (severity == Severity::info ? "note: " : "WARNING: ") + text);
+    // Nobody lies here, so the bank's last line of defence has nothing to do; if it has, it hides a
+    // mistake elsewhere.
+    if (machine.index() == kBank && severity != Severity::info &&
+        (text.starts_with("aborts ") || text.starts_with("refuses the "))) {
+        violated("nobody-is-suspected", "the bank " + text);
+    }
 }
 
 void World::table_made(Machine&, const std::string& content) { oracles_->table_made(content); }

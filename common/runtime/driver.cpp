@@ -42,9 +42,9 @@ Driver::~Driver() {
     if (output_wait_.is_open()) output_wait_.release();
 }
 
-Result<uint16_t> Driver::bind(uint16_t port) {
+Result<uint16_t> Driver::bind(uint16_t port, uint32_t ip) {
     P2PBANK_CHECK(sockets_.count() < kMaxSockets);
-    return sockets_.bind(port);
+    return sockets_.bind(port, ip);
 }
 
 int Driver::run(Node& node, std::unique_ptr<Store> store, std::string_view ready) {

@@ -49,8 +49,9 @@ class Driver final : private Outside {
     ~Driver() override;
 
     // Opens the next socket: the first is Socket::bank, the second Socket::peer. Port 0 is one that
-    // the system gives. Returns the port. Errors: port-taken, io-error.
-    Result<uint16_t> bind(uint16_t port);
+    // the system gives, ip 0 any address of this machine. Returns the port. Errors: port-taken,
+    // io-error.
+    Result<uint16_t> bind(uint16_t port, uint32_t ip = 0);
 
     // The node's name in traces, until it claims a store. Requires that run() has not been called.
     void name(std::string name) { options_.name = std::move(name); }

@@ -55,14 +55,19 @@ UdpSockets::UdpSockets(asio::io_context& context)
     connect(send_slots_, send_headers_, send_bytes_.get(), limits::kMaxDatagramBytes);
 }
 
-Result<uint16_t> UdpSockets::bind(uint16_t port) {
+Result<uint16_t> UdpSockets::bind(uint16_t port, uint32_t ip) {
     asio::ip::udp::socket socket(context_);
     asio::error_code error;
     socket.open(asio::ip::udp::v4(), error);
     if (error) return Error{"io-error", "cannot make a UDP socket: " + error.message()};
     enlarge(socket.native_handle(), SO_RCVBUFFORCE, SO_RCVBUF);
     enlarge(socket.native_handle(), SO_SNDBUFFORCE, SO_SNDBUF);
-    socket.bind(asio::ip::udp::endpoint(asio::ip::udp::v4(), port), error);
+    const asio::ip::address_v4 address(ip);
+    socket.bind(asio::ip::udp::endpoint(address, port), error);
+    if (error == std::errc::address_not_available) {
+        // An address of a router in front of this machine: datagrams for it come in at any.
+        socket.bind(asio::ip::udp::endpoint(asio::ip::udp::v4(), port), error);
+    }
     if (error == asio::error::address_in_use) {
         return Error{"port-taken", "port " + std::to_string(port) +
                                        " is taken by another program: choose another one"};

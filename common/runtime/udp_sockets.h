@@ -33,7 +33,7 @@ class UdpSockets {
 
     // Opens one more socket on 0.0.0.0:port, 0 for a port that the system gives; returns the port.
     // Errors: port-taken, io-error.
-    Result<uint16_t> bind(uint16_t port);
+    Result<uint16_t> bind(uint16_t port, uint32_t ip);
     size_t count() const { return sockets_.size(); }
 
     // Calls handler() once when the socket may have something to read.

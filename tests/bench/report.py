@@ -33,7 +33,9 @@ class Row:
     def ratio(self):
         if not self.theirs:
             return None
-        return statistics.median(a / b for a, b in zip(self.ours, self.theirs))
+        return statistics.median(
+            a / b if b else float("inf") for a, b in zip(self.ours, self.theirs)
+        )
 
     @property
     def met(self):
