@@ -288,18 +288,23 @@ void Procedures::delete_cohort(Requester requester, const Account& account, bool
         return;
     }
     if (force) {
-        for (auto at = ending_.begin(); at != ending_.end(); ++at) {
-            if (at->cohort != cohort->id || at->stage != Stage::settling) continue;
-            reply_(at->requester, failure("not-in-cohort", "the cohort was ended by force"));
-            ending_.erase(at);
-            break;
-        }
         const std::vector<std::string> members = cohort->members;
         Ending ending;
         ending.requester = std::move(requester);
         ending.cohort = cohort->id;
         ending.members = members;
-        ending.answer = end_cohort(*cohort, nullptr);
+        auto ended = end_cohort(*cohort, nullptr);
+        if (!ended) {
+            reply_(ending.requester, failure(ended.error()));
+            return;
+        }
+        ending.answer = std::move(ended).value();
+        for (auto at = ending_.begin(); at != ending_.end(); ++at) {
+            if (at->cohort != ending.cohort || at->stage != Stage::settling) continue;
+            reply_(at->requester, failure("not-in-cohort", "the cohort was ended by force"));
+            ending_.erase(at);
+            break;
+        }
         promise_(ending.requester, ending.answer);
         ending.stage = Stage::telling;
         ending.deadline = context_.now + timing::kTelling / 4;
@@ -373,14 +378,20 @@ bool Procedures::finish_freezing(Ending& ending) {
         reply_(ending.requester, failure("refused", why + "; nothing was changed"));
         return true;
     }
-    ending.answer = end_cohort(*context_.state.find_cohort(ending.cohort), operation);
+    auto ended = end_cohort(*context_.state.find_cohort(ending.cohort), operation);
+    if (!ended) {
+        decisions_.decide(ending.operation, wire::OPERATION_FREEZE, false, {});
+        reply_(ending.requester, failure(ended.error()));
+        return true;
+    }
+    ending.answer = std::move(ended).value();
     promise_(ending.requester, ending.answer);
     ending.stage = Stage::telling;
     ending.deadline = context_.now + timing::kTelling;
     return false;
 }
 
-Answer Procedures::end_cohort(const Cohort& cohort, const Operation* operation) {
+Result<Answer> Procedures::end_cohort(const Cohort& cohort, const Operation* operation) {
     State& state = context_.state;
     State::Record record;
     auto* ended = record.mutable_cohort_ended();
@@ -401,10 +412,19 @@ Answer Procedures::end_cohort(const Cohort& cohort, const Operation* operation) 
             if (peer_name == name) continue;
             const Channel& here = state.channel(operation, account, peer_name);
             const Channel& there = state.channel(operation, *state.find(peer_name), name);
+            // received - sent + given back, where given back is sent - received there.
             const Money back = must_subtract(here.sent_sum, there.received_sum);
-            totals.balance = must_add(totals.balance, back);
-            totals.carried = must_add(
-                totals.carried, must_subtract(must_add(here.received_sum, back), here.sent_sum));
+            const Money net = must_subtract(here.received_sum, there.received_sum);
+            const auto balance = checked_add(totals.balance, back);
+            const auto carried = checked_add(totals.carried, net);
+            if (!balance || !carried) {
+                return Error{"limit",
+                             name + " cannot hold the " + to_string(back) +
+                                 " that would be given back: let it withdraw something and "
+                                 "take a checkpoint first; nothing was changed"};
+            }
+            totals.balance = *balance;
+            totals.carried = *carried;
             if (back.is_zero()) continue;
             answer.line("gave back " + to_string(back) + " to " + name + ", in transit to " +
                         peer_name);

@@ -115,7 +115,8 @@ class Procedures {
     Answer joined_answer(const Cohort& cohort) const;
     bool finish_freezing(Ending& ending);
     // Gives back what is in transit and records the end. The answer says what went where.
-    Answer end_cohort(const Cohort& cohort, const Operation* operation);
+    // Errors: limit, when an account cannot hold what it would get; then nothing has changed.
+    Result<Answer> end_cohort(const Cohort& cohort, const Operation* operation);
     bool is_eligible(const Account& account) const;
     std::string unsettled(const OperationId& id, const std::vector<std::string>& members,
                           const std::map<std::string, std::string>& refusals) const;

@@ -134,6 +134,15 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
         return;
     }
     if (datagram.instance() < account->boots) return;
+    if (datagram.instance() == account->boots && account->attached && !account->exited &&
+        (attach.ip() != account->ip || attach.port1() != account->port1 ||
+         attach.port2() != account->port2)) {
+        // One run of a program does not move: its storage went back to where an earlier run began.
+        context_.notice(Severity::error,
+                        account->name + " comes back from an old copy of its state");
+        context_.send(from, std::move(message));
+        return;
+    }
     const bool sane = parse_ip(ip_to_string(attach.ip())).ok() && attach.port1() > 0 &&
                       attach.port1() <= 65'535 && attach.port2() > 0 && attach.port2() <= 65'535;
     const bool news = datagram.instance() > account->boots || !account->attached ||

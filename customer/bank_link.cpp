@@ -87,6 +87,7 @@ void BankLink::ask() {
     Request& request = *request_;
     if (!request.name.empty() && !begin_opening()) return;
     request.stage = Stage::asked;
+    if (request.deadline != TimePoint::max()) request.deadline = context_.now + timing::kBankAnswer;
     request.retry = Backoff(timing::kRetryFirst, timing::kRetryMost);
     wire::Command* command = request.message.mutable_command();
     if (command->has_exit()) {
@@ -288,8 +289,9 @@ void BankLink::on_attach_reply(const wire::AttachReply& reply) {
     if (!reply.known()) {
         context_.notice(Severity::error,
                         "the bank at " + to_string(context_.settings.bank) +
-                            " does not know this account, or another process has it. Start this "
-                            "program with the right bank.");
+                            " does not know this account, or another process has it, or the state "
+                            "folder is an old copy. Start this program with the right bank, one "
+                            "process for an account, and the newest state.");
         context_.effects->stop(4);
         return;
     }

@@ -20,7 +20,8 @@ inline constexpr Duration kAnnounceFirst = milliseconds(50);
 inline constexpr Duration kAnnounceMost = seconds(1);
 inline constexpr Duration kAttachRetry = milliseconds(200);
 inline constexpr Duration kAttachRefresh = seconds(10);
-inline constexpr Duration kBankDeadline = seconds(4);  // of a command passed on to the bank
+inline constexpr Duration kBankDeadline = seconds(4);  // until the bank shows that it is there
+inline constexpr Duration kBankAnswer = seconds(9);    // then, of a command passed on to it
 
 // Operations
 inline constexpr Duration kOperationDeadline = seconds(3);  // of one try

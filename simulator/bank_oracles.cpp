@@ -43,7 +43,8 @@ void Oracles::bank_restored() {
     }
     for (const std::string& name : exited_) {
         if (!state.find(name)->exited) {
-            world_.violated("success-is-kept", "the bank has forgotten that " + name + " is closed");
+            world_.violated("success-is-kept",
+                            "the bank has forgotten that " + name + " is closed");
         }
     }
     check_cut();
@@ -69,8 +70,11 @@ void Oracles::bank_persisted(std::string_view bytes) {
         }
         case bank_records::Record::kExited:
         case bank_records::Record::kEdited:
-        case bank_records::Record::kOpened: check_cut(); break;
-        default: break;
+        case bank_records::Record::kOpened:
+            check_cut();
+            break;
+        default:
+            break;
     }
 }
 
@@ -107,8 +111,8 @@ void Oracles::check_cut() {
             who += ", " + account.name + " " + to_string(account.totals.carried);
         }
         world_.violated("no-orphan", "the cohorts that have ended have made " +
-                                         to_string(Money::from_cents(carried)) +
-                                         " out of nothing" + who);
+                                         to_string(Money::from_cents(carried)) + " out of nothing" +
+                                         who);
     }
 }
 
@@ -129,9 +133,9 @@ void Oracles::check_cut_channel(const bank::Account& sender, const bank::Account
     if (ledger->second.last() < out.sent_last) return;  // it has crashed and not heard yet
     const int64_t cents = ledger->second.sum(in.received);
     if (cents != in.received_sum.cents()) {
-        world_.violated("no-orphan", name + ": received " + to_string(in.received) +
-                                         " amount to " + to_string(in.received_sum) +
-                                         ", sent were " + to_string(Money::from_cents(cents)));
+        world_.violated("no-orphan", name + ": received " + to_string(in.received) + " amount to " +
+                                         to_string(in.received_sum) + ", sent were " +
+                                         to_string(Money::from_cents(cents)));
     }
 }
 
@@ -158,8 +162,8 @@ void Oracles::check_minimal(const bank_records::Decided& decided_now) {
                                           decided_now.participants().end());
     if (took_part != needed) {
         world_.violated("minimal", "checkpoint " + to_string(from_wire(decided_now.operation())) +
-                                       ": " + list(took_part) + " took part, and " +
-                                       list(needed) + " had to");
+                                       ": " + list(took_part) + " took part, and " + list(needed) +
+                                       " had to");
     }
 }
 
@@ -178,8 +182,9 @@ void Oracles::table_made(const std::string& content) {
             rows.value()[index].balance != account.shown_balance() ||
             rows.value()[index].cohort != cohort_name ||
             rows.value()[index].exited != account.exited) {
-            world_.violated("table-is-a-cut", "the row of " + account.name + " is not what the "
-                                              "bank has settled");
+            world_.violated("table-is-a-cut", "the row of " + account.name +
+                                                  " is not what the "
+                                                  "bank has settled");
         }
         ++index;
     }
@@ -199,8 +204,7 @@ void Oracles::table_in_place(const std::string& content) {
 
 void Oracles::table_found(const std::optional<std::string>& content) {
     const std::string found = content.value_or("");
-    const auto on_the_way =
-        std::find(tables_on_the_way_.begin(), tables_on_the_way_.end(), found);
+    const auto on_the_way = std::find(tables_on_the_way_.begin(), tables_on_the_way_.end(), found);
     if (found != table_ && on_the_way == tables_on_the_way_.end()) {
         world_.violated("table-is-a-cut",
                         "the bank finds a table that it never wrote as a whole:\n" + found);
@@ -222,14 +226,15 @@ void Oracles::check_books() {
         }
         if (own.phase == customer::Phase::exited) continue;
         if (row->cohort != own.cohort) {
-            world_.violated("the-audit-agrees", own.name + " and the bank do not agree on its "
-                                                           "cohort");
+            world_.violated("the-audit-agrees", own.name +
+                                                    " and the bank do not agree on its "
+                                                    "cohort");
         }
         if (!own.in_cohort()) continue;
         bool same = row->totals == own.permanent.totals;
         for (const auto& [peer_name, peer] : own.peers) {
-            same = same && channel_in(row->channels(), peer_name) ==
-                               own.permanent.channel(peer_name);
+            same =
+                same && channel_in(row->channels(), peer_name) == own.permanent.channel(peer_name);
         }
         if (!same) {
             world_.violated("the-audit-agrees",

@@ -1,5 +1,5 @@
-// A running hash of everything that happens in a run: two runs are the same run if their digests are.
-// Not cryptographic.
+// A running hash of everything that happens in a run: two runs are the same run if their digests
+// are. Not cryptographic.
 #pragma once
 
 #include <cstdint>

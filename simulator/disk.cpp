@@ -9,7 +9,9 @@ namespace {
 
 constexpr uint64_t kSector = 512;
 
-size_t sectors_of(size_t bytes) { return static_cast<size_t>((bytes + kSector - 1) / kSector); }
+size_t sectors_of(size_t bytes) {
+    return static_cast<size_t>((bytes + kSector - 1) / kSector);
+}
 
 // Copies one sector; what `from` does not have is zero. Requires that `to` reaches into the sector.
 void copy_sector(const std::string& from, std::string& to, size_t sector) {
@@ -90,7 +92,9 @@ void Disk::Inode::sync() {
     dirty.clear();
 }
 
-bool Disk::Inode::is_clean() const { return dirty.empty() && now.size() == durable.size(); }
+bool Disk::Inode::is_clean() const {
+    return dirty.empty() && now.size() == durable.size();
+}
 
 void Disk::Inode::crash(Random& random, Tally& tally) {
     if (is_clean()) return;
@@ -121,7 +125,9 @@ bool Disk::spend(bool& last) {
     return true;
 }
 
-Error Disk::no_power(const std::string& name) { return {"io-error", name + ": no power"}; }
+Error Disk::no_power(const std::string& name) {
+    return {"io-error", name + ": no power"};
+}
 
 Result<std::unique_ptr<File>> Disk::open(const std::string& name) {
     if (off_) return no_power(name);

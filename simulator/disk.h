@@ -1,16 +1,18 @@
 // A simulated disk: the files of one machine.
 //
 // Fault model. The power can go at any moment, also in the middle of any call. Then
-//   - of each file, any subset of the 512-byte sectors written since its last sync survives; a sector
-//     survives whole or not at all; the others are as they were at that sync (zeros where the file was
-//     shorter). The file's length is the one of that sync or the newest one.
-//   - of what create, rename and remove did since the last sync of the folder, any first part survives:
+//   - of each file, any subset of the 512-byte sectors written since its last sync survives; a
+//   sector
+//     survives whole or not at all; the others are as they were at that sync (zeros where the file
+//     was shorter). The file's length is the one of that sync or the newest one.
+//   - of what create, rename and remove did since the last sync of the folder, any first part
+//   survives:
 //     a file system keeps its own order among those, but does none of them before it has to.
-// What was synced stays. The disk does not lie: a sync that has returned is kept for ever. Bits do not
-// flip at rest, and no call fails but because the power is off.
+// What was synced stays. The disk does not lie: a sync that has returned is kept for ever. Bits do
+// not flip at rest, and no call fails but because the power is off.
 //
-// Owned by a Machine. The files are reached through p2pbank::Storage, so the real journal and the real
-// table writer run on it.
+// Owned by a Machine. The files are reached through p2pbank::Storage, so the real journal and the
+// real table writer run on it.
 #pragma once
 
 #include <cstdint>

@@ -159,10 +159,18 @@ void FaultInjector::crash_one(size_t index) {
     if (!machine.running()) return;
     switch (random_.below(6)) {
         case 0:
-        case 1: machine.crash(); break;
-        case 2: machine.quit(); break;
-        case 3: machine.crash_after_effects(random_.below(8), kCrashWithin); break;
-        default: machine.crash_in_disk_work(random_.below(12), kCrashWithin); break;
+        case 1:
+            machine.crash();
+            break;
+        case 2:
+            machine.quit();
+            break;
+        case 3:
+            machine.crash_after_effects(random_.below(8), kCrashWithin);
+            break;
+        default:
+            machine.crash_in_disk_work(random_.below(12), kCrashWithin);
+            break;
     }
     plan_return(index);
 }
@@ -191,8 +199,7 @@ void FaultInjector::plan_return(size_t index) {
 void FaultInjector::come_back(size_t index) {
     Machine& machine = world_.machine(index);
     if (ended_ || machine.running()) return;
-    if (index == World::kBank && world_.last_status(index) == Machine::kQuit &&
-        random_.one_in(2)) {
+    if (index == World::kBank && world_.last_status(index) == Machine::kQuit && random_.one_in(2)) {
         edit_table();
     }
     if (index != World::kBank && rates_.change_modes && random_.one_in(4)) {

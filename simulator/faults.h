@@ -2,12 +2,12 @@
 //
 // Fault model: a run draws its rates once, from its seed, so that some runs are calm and some are
 // hopeless for a while. Network faults are network.h's, and partitions: all links of one machine, a
-// split of the machines into two halves, or one direction of one link, for a time between a hundredth
-// of a second and twelve seconds. Crashes are machine.h's: at once, after a number of effects, in disk
-// work, in the disk work of the next start; of one machine or several together; or the process is asked
-// to end and does so in order, and then somebody may edit the bank's table. The machine comes back
-// after a time from at once to many seconds, which is longer than the time limit of an operation. A
-// machine that comes back may have changed its mode of stable storage.
+// split of the machines into two halves, or one direction of one link, for a time between a
+// hundredth of a second and twelve seconds. Crashes are machine.h's: at once, after a number of
+// effects, in disk work, in the disk work of the next start; of one machine or several together; or
+// the process is asked to end and does so in order, and then somebody may edit the bank's table.
+// The machine comes back after a time from at once to many seconds, which is longer than the time
+// limit of an operation. A machine that comes back may have changed its mode of stable storage.
 //
 // Owned by the runner of one seed.
 #pragma once

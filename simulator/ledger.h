@@ -1,6 +1,6 @@
-// An independent account of what was sent: for one direction between two customers, the amount of each
-// label as its sender has it now. Read off the sender's sent log when labels appear, shortened when the
-// sender goes back. The oracles compare what a receiver says it received with this.
+// An independent account of what was sent: for one direction between two customers, the amount of
+// each label as its sender has it now. Read off the sender's sent log when labels appear, shortened
+// when the sender goes back. The oracles compare what a receiver says it received with this.
 #pragma once
 
 #include <cstdint>

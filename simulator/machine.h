@@ -19,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -53,7 +54,7 @@ class Surroundings {
     virtual void noticed(Machine& machine, Severity severity, const std::string& text) = 0;
     virtual void table_in_place(Machine& machine, const std::string& content) = 0;
     virtual bool tracing() const = 0;
-    virtual void traced(Machine& machine, TimePoint when, const TraceEvent& event) = 0;
+    virtual void traced(Machine& machine, const TraceEvent& event) = 0;
     virtual void started(Machine& machine) = 0;
     // The process has ended. `status`: nothing for a crash, Machine::kQuit after quit().
     virtual void ended(Machine& machine, std::optional<int> status) = 0;
@@ -81,6 +82,8 @@ struct MachineSettings {
 class Machine final : private Effects {
   public:
     static constexpr int kQuit = -1;
+    // A customer's journal is the account's name and this.
+    static constexpr std::string_view kCustomerJournal = "/journal";
 
     Machine(MachineSettings settings, Schedule& schedule, Tally& tally, Surroundings& surroundings);
     Machine(const Machine&) = delete;
@@ -108,7 +111,8 @@ class Machine final : private Effects {
     void crash();
     void crash_after_effects(uint64_t effects, Duration within);
     void crash_in_disk_work(uint64_t calls, Duration within);
-    // The process is asked to end, as by `quit`: it carries out what it has said, and ends with kQuit.
+    // The process is asked to end, as by `quit`: it carries out what it has said, and ends with
+    // kQuit.
     void quit();
     // Takes back what the crashes above have planned.
     void spare();
@@ -143,7 +147,6 @@ class Machine final : private Effects {
         std::string text;
     };
     struct Trace {
-        TimePoint when;
         TraceEvent event;
     };
     struct Stop {
@@ -223,7 +226,7 @@ class Machine final : private Effects {
     bool turn_open_ = false;
     bool stopping_ = false;  // stop() was called: no more events
     bool draining_ = false;
-    std::optional<int> closing_;  // the next step of on_close, after quit()
+    std::optional<int> closing_;            // the next step of on_close, after quit()
     std::optional<uint64_t> effects_left_;  // then it dies
     bool crash_planned_ = false;
     std::deque<std::pair<CommandId, std::string>> input_;

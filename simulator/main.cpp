@@ -120,7 +120,8 @@ int run(Arguments arguments) {
         arguments.run.seed = seed;
         note_seed(seed);
         if (one) std::cout << "seed " << seed << "\n" << std::flush;
-        Story story(arguments.verbose ? &std::cout : nullptr, trace.is_open() ? &trace : nullptr, 0);
+        Story story(arguments.verbose ? &std::cout : nullptr, trace.is_open() ? &trace : nullptr,
+                    0);
         const RunResult result = run_seed(arguments.run, &story);
         total.add(result.tally);
         ++(result.violation ? failed : passed);
@@ -158,7 +159,8 @@ int main(int argc, char** argv) {
     app.add_option("--faults", arguments.faults, "none, network, crash or all")
         ->capture_default_str();
     app.add_flag("--verbose", arguments.verbose, "Tell everything that happens");
-    app.add_option("--trace", arguments.trace, "Write what the nodes do to this file, as they would");
+    app.add_option("--trace", arguments.trace,
+                   "Write what the nodes do to this file, as they would");
     app.add_flag("--quiet", arguments.quiet, "Only failures and the last lines");
     app.add_flag("--digest", arguments.digest, "Show a hash of everything that happened");
     try {

@@ -1,13 +1,13 @@
 // A simulated network between addresses.
 //
-// Fault model, for each datagram on its own, with rates that a run draws from its seed: it is lost; it
-// comes twice; it comes once more, much later (up to an hour); it is delayed, so that others overtake
-// it; some of its bits are flipped; it is cut short. A link from one host to another, in one direction,
-// can be shut for a while: what is sent meanwhile is lost. Nobody else's datagrams appear, and nobody
-// forges one.
+// Fault model, for each datagram on its own, with rates that a run draws from its seed: it is lost;
+// it comes twice; it comes once more, much later (up to an hour); it is delayed, so that others
+// overtake it; some of its bits are flipped; it is cut short. A link from one host to another, in
+// one direction, can be shut for a while: what is sent meanwhile is lost. Nobody else's datagrams
+// appear, and nobody forges one.
 //
-// For scenarios there are rules, which see each datagram decoded before the faults do, and can let it
-// pass, drop it or hold it until it is released.
+// For scenarios there are rules, which see each datagram decoded before the faults do, and can let
+// it pass, drop it or hold it until it is released.
 //
 // Owned by the world, which is told what arrives.
 #pragma once
@@ -75,9 +75,12 @@ class Network {
     void reopen(uint32_t from_ip, uint32_t to_ip) { shut_.erase({from_ip, to_ip}); }
     void reopen_all() { shut_.clear(); }
 
-    // Rules are asked in the order in which they were added; the first that does not let pass decides.
+    // Rules are asked in the order in which they were added; the first that does not let pass
+    // decides.
     RuleId add_rule(Rule rule);
-    void remove_rule(RuleId id) { std::erase_if(rules_, [&](auto& r) { return r.first == id; }); }
+    void remove_rule(RuleId id) {
+        std::erase_if(rules_, [&](auto& r) { return r.first == id; });
+    }
     // What rules hold, oldest first.
     const std::vector<Packet>& held() const { return held_; }
     // Sends on what is held, for good; in their order, or the newest first.

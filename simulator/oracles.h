@@ -1,14 +1,17 @@
 // What must hold in every run: the invariants, each with its name, looked at after every event. An
-// oracle only reads. It never trusts one node about another: what a node claims is compared with what
-// the others hold and with the oracles' own ledger. A broken invariant ends the run (World::violated).
+// oracle only reads. It never trusts one node about another: what a node claims is compared with
+// what the others hold and with the oracles' own ledger. A broken invariant ends the run
+// (World::violated).
 //
 //   accounts-add-up         balance = opening + deposits - withdrawals + adjustments + carried
 //                           - sent + received, for each customer, live and at its checkpoints; no
-//                           balance is negative. With the next two, money is conserved at every instant.
+//                           balance is negative. With the next two, money is conserved at every
+//                           instant.
 //   labels-follow           within an epoch labels only rise, by one, and the sent log has them
-//   no-orphan               what a customer received, its sender has sent, in the same amount, once;
-//                           at every instant for live customers of matching epochs, and in every cut
-//                           that the bank settles
+//   no-orphan               what a customer received, its sender has sent, in the same amount,
+//   once;
+//                           at every instant for live customers of matching epochs, and in every
+//                           cut that the bank settles
 //   checkpoints-go-forward  a permanent checkpoint is never replaced by an older one
 //   decide-alike            whoever ends an operation ends it as the bank recorded, and all alike
 //   success-is-kept         what was answered with SUCCESS is not forgotten by a crash
@@ -16,7 +19,8 @@
 //   minimal                 who took part in a checkpoint had to
 //   replay-equals-live      the journal's records give back the state that is live
 //   answers-once            each command of a living process has one answer, and it is its own
-//   nobody-is-suspected     the bank finds nothing that does not add up: nobody lies, and the checks of
+//   nobody-is-suspected     the bank finds nothing that does not add up: nobody lies, and the
+//   checks of
 //                           the bank must not be what makes the protocol hold
 //   nobody-gives-up         no process stops of itself: the simulated disk does not lie
 //
@@ -92,8 +96,8 @@ class Oracles {
         // To each peer of each cohort: a crash may bring back one that seemed to have ended.
         std::map<CohortId, std::map<std::string, Ledger, std::less<>>> sent;
         bool unsettled = false;  // after a restart, until its state is whole again
-        Marks covered;   // by its permanent checkpoint
-        Marks promised;  // of that, what a checkpoint answered with SUCCESS covers
+        Marks covered;           // by its permanent checkpoint
+        Marks promised;          // of that, what a checkpoint answered with SUCCESS covers
         // What else was answered with SUCCESS. Holds as long as the epoch and the cohort last.
         Epoch floor_epoch;
         CohortId floor_cohort;
@@ -137,7 +141,7 @@ class Oracles {
     std::map<OperationId, Decided> decisions_;
 
     // Of the bank
-    std::set<CohortId> forced_;  // cohorts ended by force
+    std::set<CohortId> forced_;                  // cohorts ended by force
     std::set<std::string, std::less<>> opened_;  // answered with SUCCESS
     std::set<std::string, std::less<>> exited_;
     std::map<std::string, ChannelMap, std::less<>> cut_;  // as settled before

@@ -123,8 +123,8 @@ void Runner::checkpoint_all() {
         if (customer == nullptr || customer->state().phase != customer::Phase::open) continue;
         const Command& command = ask(i, "checkpoint");
         if (!command.success()) {
-            world_.violated("all-ends-well", world_.who(i) + ", with nothing in its way: " +
-                                                 command.first_line());
+            world_.violated("all-ends-well",
+                            world_.who(i) + ", with nothing in its way: " + command.first_line());
         }
     }
 }
@@ -155,8 +155,8 @@ void Runner::roll_back_all() {
         if (customer == nullptr || !customer->state().in_cohort()) continue;
         const Command& command = ask(i, "rollback");
         if (!command.success()) {
-            world_.violated("all-ends-well", world_.who(i) + ", with nothing in its way: " +
-                                                 command.first_line());
+            world_.violated("all-ends-well",
+                            world_.who(i) + ", with nothing in its way: " + command.first_line());
         }
     }
 }

@@ -1,5 +1,5 @@
-// One random run, from a seed: a world, a workload, faults; then the faults stop, and everything has to
-// come to rest and to add up. Owned by nobody; called by the program and by tests.
+// One random run, from a seed: a world, a workload, faults; then the faults stop, and everything
+// has to come to rest and to add up. Owned by nobody; called by the program and by tests.
 #pragma once
 
 #include <cstdint>

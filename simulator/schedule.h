@@ -1,6 +1,6 @@
-// The virtual clock and what is still to happen: events ordered by time and, at the same time, by the
-// order in which they were planned. Owned by the world; everything in a simulated run happens inside
-// step().
+// The virtual clock and what is still to happen: events ordered by time and, at the same time, by
+// the order in which they were planned. Owned by the world; everything in a simulated run happens
+// inside step().
 #pragma once
 
 #include <cstdint>

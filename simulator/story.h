@@ -1,6 +1,6 @@
-// What happened, for people and for files: a readable line for each event, and the same trace format
-// that the programs write (docs/protocol.md, "Traces"). Costs nothing when nobody reads it. Owned by
-// whoever runs the world.
+// What happened, for people and for files: a readable line for each event, and the same trace
+// format that the programs write (docs/protocol.md, "Traces"). Costs nothing when nobody reads it.
+// Owned by whoever runs the world.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,8 @@ namespace p2pbank::simulator {
 
 class Story {
   public:
-    // Each line is written to `lines` as it happens, and each traced event to `trace`; either may be
-    // null. The last `keep` lines are kept.
+    // Each line is written to `lines` as it happens, and each traced event to `trace`; either may
+    // be null. The last `keep` lines are kept.
     Story(std::ostream* lines, std::ostream* trace, size_t keep)
         : lines_(lines), trace_(trace), keep_(keep) {}
 
@@ -35,7 +35,8 @@ class Story {
     std::deque<std::string> last_;
 };
 
-// {"time_us":1,"node":"alice","kind":"sent",...} and a newline; whole numbers below 2^53 as numbers.
+// {"time_us":1,"node":"alice","kind":"sent",...} and a newline; whole numbers below 2^53 as
+// numbers.
 std::string trace_line(TimePoint when, std::string_view node, const TraceEvent& event);
 
 }  // namespace p2pbank::simulator

@@ -8,11 +8,16 @@ namespace {
 using Field = std::pair<const char*, uint64_t Tally::*>;
 
 constexpr Field kNetwork[] = {
-    {"sent", &Tally::sent},           {"delivered", &Tally::delivered},
-    {"lost", &Tally::lost},           {"duplicated", &Tally::duplicated},
-    {"much later", &Tally::late},     {"delayed", &Tally::delayed},
-    {"corrupted", &Tally::corrupted}, {"truncated", &Tally::truncated},
-    {"partitions", &Tally::partitions}, {"cut off", &Tally::cut},
+    {"sent", &Tally::sent},
+    {"delivered", &Tally::delivered},
+    {"lost", &Tally::lost},
+    {"duplicated", &Tally::duplicated},
+    {"much later", &Tally::late},
+    {"delayed", &Tally::delayed},
+    {"corrupted", &Tally::corrupted},
+    {"truncated", &Tally::truncated},
+    {"partitions", &Tally::partitions},
+    {"cut off", &Tally::cut},
     {"to the dead", &Tally::dead},
 };
 constexpr Field kMachines[] = {
@@ -27,8 +32,8 @@ constexpr Field kMachines[] = {
     {"torn frames", &Tally::torn_frames},
 };
 constexpr Field kWork[] = {
-    {"commands", &Tally::commands}, {"success", &Tally::successes},
-    {"failure", &Tally::failures},  {"unknown", &Tally::unknowns},
+    {"commands", &Tally::commands},     {"success", &Tally::successes},
+    {"failure", &Tally::failures},      {"unknown", &Tally::unknowns},
     {"unanswered", &Tally::unanswered}, {"commits", &Tally::commits},
     {"aborts", &Tally::aborts},
 };

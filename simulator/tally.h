@@ -1,5 +1,5 @@
-// What a run counts: each fault as it fires, and what the nodes got done in spite of it. Plain data,
-// owned by the world and written by the injectors.
+// What a run counts: each fault as it fires, and what the nodes got done in spite of it. Plain
+// data, owned by the world and written by the injectors.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ struct Tally {
     uint64_t corrupted = 0;
     uint64_t truncated = 0;
     uint64_t partitions = 0;
-    uint64_t cut = 0;  // datagrams that a partition swallowed
+    uint64_t cut = 0;   // datagrams that a partition swallowed
     uint64_t dead = 0;  // datagrams to a process that was not running
 
     // Processes and disks

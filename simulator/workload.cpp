@@ -9,7 +9,8 @@ using customer::Phase;
 
 namespace {
 
-constexpr const char* kNames[] = {"alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"};
+constexpr const char* kNames[] = {"alice", "bob",   "carol", "dave",
+                                  "erin",  "frank", "grace", "heidi"};
 constexpr size_t kMostUnread = 16;
 
 const char* const kSilly[] = {
@@ -194,10 +195,14 @@ void Workload::at_customer(size_t machine, Act act) {
     const std::string own = world_.who(machine);
     const auto type = [&](const std::string& line) { world_.type(machine, line); };
     switch (act) {
-        case transfer: return transfers(machine);
-        case cash: return type((random_.one_in(2) ? "deposit " : "withdrawal ") + amount());
-        case checkpoint: return type("checkpoint");
-        case rollback: return type("rollback");
+        case transfer:
+            return transfers(machine);
+        case cash:
+            return type((random_.one_in(2) ? "deposit " : "withdrawal ") + amount());
+        case checkpoint:
+            return type("checkpoint");
+        case rollback:
+            return type("rollback");
         case two_at_once: {
             const size_t other = any_open();
             type(random_.one_in(2) ? "checkpoint" : "rollback");
@@ -210,35 +215,50 @@ void Workload::at_customer(size_t machine, Act act) {
         }
         case delete_cohort:
             return type("delete-cohort " + own + (random_.one_in(4) ? " --force" : ""));
-        case exit: return type(random_.one_in(2) ? "exit" : "exit " + own);
+        case exit:
+            return type(random_.one_in(2) ? "exit" : "exit " + own);
         case query: {
             static const char* const kQueries[] = {"balance", "status", "peers", "history", "help"};
             return type(kQueries[static_cast<size_t>(random_.below(std::size(kQueries)))]);
         }
-        case nonsense: return type(silly());
+        case nonsense:
+            return type(silly());
         case at_the_bank:
             if (world_.machine(World::kBank).unread() < kMostUnread) at_bank();
             return;
-        case kActs: return;
+        case kActs:
+            return;
     }
 }
 
 void Workload::at_bank() {
     const std::string name = any_name();
     switch (random_.below(10)) {
-        case 0: world_.type(World::kBank, "audit"); break;
-        case 1: world_.type(World::kBank, "customers"); break;
-        case 2: world_.type(World::kBank, "cohorts"); break;
-        case 3: world_.type(World::kBank, "new-cohort " + name + " " +
-                                              std::to_string(2 + random_.below(4))); break;
-        case 4: world_.type(World::kBank, "delete-cohort " + name); break;
+        case 0:
+            world_.type(World::kBank, "audit");
+            break;
+        case 1:
+            world_.type(World::kBank, "customers");
+            break;
+        case 2:
+            world_.type(World::kBank, "cohorts");
+            break;
+        case 3:
+            world_.type(World::kBank,
+                        "new-cohort " + name + " " + std::to_string(2 + random_.below(4)));
+            break;
+        case 4:
+            world_.type(World::kBank, "delete-cohort " + name);
+            break;
         case 5:
             if (random_.one_in(3)) world_.type(World::kBank, "delete-cohort " + name + " --force");
             break;
         case 6:
             if (random_.one_in(3)) world_.type(World::kBank, "exit " + name);
             break;
-        default: world_.type(World::kBank, silly()); break;
+        default:
+            world_.type(World::kBank, silly());
+            break;
     }
 }
 

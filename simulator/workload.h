@@ -1,7 +1,7 @@
-// What people type in a random run: every command, legal and silly, at every prompt, one at a time and
-// several at once; and accounts that are closed and opened again under another name. How often each is
-// typed is drawn from the seed, so that runs differ in kind: some have hardly anything but rollbacks.
-// Owned by the runner of one seed.
+// What people type in a random run: every command, legal and silly, at every prompt, one at a time
+// and several at once; and accounts that are closed and opened again under another name. How often
+// each is typed is drawn from the seed, so that runs differ in kind: some have hardly anything but
+// rollbacks. Owned by the runner of one seed.
 #pragma once
 
 #include <array>
@@ -24,8 +24,18 @@ class Workload {
 
   private:
     enum Act : size_t {
-        transfer, cash, checkpoint, rollback, two_at_once, new_cohort, delete_cohort, exit, query,
-        nonsense, at_the_bank, kActs,
+        transfer,
+        cash,
+        checkpoint,
+        rollback,
+        two_at_once,
+        new_cohort,
+        delete_cohort,
+        exit,
+        query,
+        nonsense,
+        at_the_bank,
+        kActs,
     };
     using Weights = std::array<uint64_t, kActs>;
 

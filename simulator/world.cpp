@@ -153,7 +153,7 @@ void World::started(Machine& machine) {
 void World::ended(Machine& machine, std::optional<int> status) {
     const size_t index = machine.index();
     last_status_[index] = status;
-    tell(index, !status                      ? "CRASHES"
+    tell(index, !status                     ? "CRASHES"
                 : *status == Machine::kQuit ? "quits"
                                             : "ends with status " + std::to_string(*status));
     digest_.add(index << 8 | static_cast<uint64_t>(status.value_or(255)));
@@ -167,8 +167,8 @@ void World::ended(Machine& machine, std::optional<int> status) {
     }
     std::erase(touched_, index);
     if (status && *status > 0) {
-        violated("nobody-gives-up", machine.account() + " stops with status " +
-                                        std::to_string(*status));
+        violated("nobody-gives-up",
+                 machine.account() + " stops with status " + std::to_string(*status));
     }
 }
 
@@ -255,7 +255,9 @@ void World::noticed(Machine& machine, Severity severity, const std::string& text
     }
 }
 
-void World::table_made(Machine&, const std::string& content) { oracles_->table_made(content); }
+void World::table_made(Machine&, const std::string& content) {
+    oracles_->table_made(content);
+}
 
 void World::table_in_place(Machine& machine, const std::string& content) {
     digest_.add(content);
@@ -263,8 +265,8 @@ void World::table_in_place(Machine& machine, const std::string& content) {
     oracles_->table_in_place(content);
 }
 
-void World::traced(Machine& machine, TimePoint when, const TraceEvent& event) {
-    story_->traced(when, who(machine.index()), event);
+void World::traced(Machine& machine, const TraceEvent& event) {
+    story_->traced(now(), who(machine.index()), event);
 }
 
 void World::touched(Machine& machine) {

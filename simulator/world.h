@@ -1,10 +1,10 @@
-// A simulated world: one bank and some customers, each on its own machine, a network between them, and
-// one virtual clock. The nodes are the real ones.
+// A simulated world: one bank and some customers, each on its own machine, a network between them,
+// and one virtual clock. The nodes are the real ones.
 //
 // Used by scenarios, which steer it by hand, and by the random runner, which adds a workload and
-// faults. Everything is derived from the seed and the calls: the same calls with the same seed give the
-// same run, byte for byte. What must never happen is looked for after every event (oracles.h) and
-// thrown as Violation.
+// faults. Everything is derived from the seed and the calls: the same calls with the same seed give
+// the same run, byte for byte. What must never happen is looked for after every event (oracles.h)
+// and thrown as Violation.
 #pragma once
 
 #include <functional>
@@ -134,7 +134,7 @@ class World final : private Surroundings {
     void table_made(Machine& machine, const std::string& content) override;
     void table_in_place(Machine& machine, const std::string& content) override;
     bool tracing() const override { return story_ != nullptr && story_->wanted(); }
-    void traced(Machine& machine, TimePoint when, const TraceEvent& event) override;
+    void traced(Machine& machine, const TraceEvent& event) override;
     void started(Machine& machine) override;
     void ended(Machine& machine, std::optional<int> status) override;
     void touched(Machine& machine) override;

@@ -48,9 +48,17 @@ Result<std::unique_ptr<Store>> Store::claim(const std::string& folder, std::stri
     Result<std::unique_ptr<PosixStorage>> storage = PosixStorage::open_folder(files.folder);
     if (!storage) return Error{"state-unusable", storage.error().message};
     if (storage.value()->has(files.journal)) {
-        return Error{"state-exists", files.folder +
-                                         " holds the state of an account already: start " +
-                                         "with --name " + std::string(name) + " to resume it"};
+        // A journal without a record is what is left of an account that was never opened.
+        bool any = false;
+        const auto look = [&](std::string_view) {
+            any = true;
+            return Result<void>();
+        };
+        const bool readable = Journal::open(*storage.value(), files.journal, look).ok();
+        if (!readable || any || !storage.value()->remove(files.journal))
+            return Error{"state-exists", files.folder +
+                                             " holds the state of an account already: start " +
+                                             "with --name " + std::string(name) + " to resume it"};
     }
     std::unique_ptr<Store> store(
         new Store(files, std::move(lock).value(), std::move(storage).value()));

@@ -25,7 +25,7 @@ void send_message(ENetPeer* peer, const Message& message) {
 template <class OnEvent>
 void serve(ENetHost* host, OnEvent on_event) {
     ENetEvent event;
-    int any = enet_host_service(host, &event, 100);
+    int any = enet_host_service(host, &event, 1);  // ENet looks at its timeouts when it is called
     for (; any > 0; any = enet_host_check_events(host, &event)) on_event(event);
     enet_host_flush(host);
 }

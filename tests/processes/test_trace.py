@@ -215,7 +215,9 @@ class Mermaid(unittest.TestCase):
         out, _ = run(ALICE + lost, BOB, flags=["--mermaid"])
         self.assertIn("    p0-xp1: transfer 2 (lost)\n", out)
         out, _ = run(lost, flags=["--mermaid"])
-        self.assertIn("participant p1 as 127.0.0.1:2\n    p0-xp1: transfer 2 (lost)\n", out)
+        self.assertIn(
+            "participant p1 as 127.0.0.1:2\n    p0--)p1: transfer 2 (no trace of the receiver)\n", out
+        )
 
     def test_text_that_mermaid_would_read_is_escaped(self):
         out, _ = run(line(1, "alice", "command", text="a;b #1 <x>"), flags=["--mermaid"])

@@ -81,7 +81,8 @@ TEST_CASE("checkpoint: the first label sent since the last one is kept across la
     });
 }
 
-TEST_CASE("checkpoint: while it is tentative sending waits, and receiving goes on for the next one") {
+TEST_CASE(
+    "checkpoint: while it is tentative sending waits, and receiving goes on for the next one") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 3);
         const auto rule = stage.hold([](auto& from, auto& to, auto& datagram) {
@@ -123,7 +124,8 @@ TEST_CASE("checkpoint: a participant sends nothing while its own is tentative") 
     });
 }
 
-TEST_CASE("checkpoint: what was received while it was tentative is not forgotten when it is undone") {
+TEST_CASE(
+    "checkpoint: what was received while it was tentative is not forgotten when it is undone") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 3);
         stage.does("carol", "transfer 1 alice");
@@ -141,7 +143,8 @@ TEST_CASE("checkpoint: what was received while it was tentative is not forgotten
     });
 }
 
-TEST_CASE("checkpoint: a bank that does not answer makes a definite FAILURE, and nothing is in doubt") {
+TEST_CASE(
+    "checkpoint: a bank that does not answer makes a definite FAILURE, and nothing is in doubt") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 3);
         stage.does("bob", "transfer 10 alice");

@@ -51,7 +51,8 @@ TEST_CASE("new-cohort: a member that dies after it has settled is in it when it 
     });
 }
 
-TEST_CASE("delete-cohort: a last checkpoint of all, and what is in transit goes back to its sender") {
+TEST_CASE(
+    "delete-cohort: a last checkpoint of all, and what is in transit goes back to its sender") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 3);
         stage.does("alice", "lost-transfer 10 bob");
@@ -69,7 +70,8 @@ TEST_CASE("delete-cohort: a last checkpoint of all, and what is in transit goes 
         CHECK(stage.in_transit() == "0");
         CHECK(stage.say("alice", "transfer 1 bob").starts_with("FAILURE not-in-cohort: "));
         // All are free for another one.
-        CHECK(stage.does("alice", "new-cohort alice 3").starts_with("SUCCESS new-cohort cohort-2 "));
+        CHECK(
+            stage.does("alice", "new-cohort alice 3").starts_with("SUCCESS new-cohort cohort-2 "));
         stage.comes_to_rest();
     });
 }
@@ -84,8 +86,8 @@ TEST_CASE("delete-cohort: a transfer on its way when it ends is given back or re
             stage.types("alice", "transfer 20 bob");
             stage.comes_to_rest();
             CHECK(!stage.of("alice").in_cohort());
-            const int64_t sum = stage.of("alice").totals.balance.cents() +
-                                stage.of("bob").totals.balance.cents();
+            const int64_t sum =
+                stage.of("alice").totals.balance.cents() + stage.of("bob").totals.balance.cents();
             CHECK(sum == 200'00);
         }
     });
@@ -117,7 +119,7 @@ TEST_CASE("delete-cohort --force: it ends at its last cut, also for who comes ba
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 3);
         stage.does("carol", "transfer 10 bob");
-        stage.does("bob", "checkpoint");      // carol takes part
+        stage.does("bob", "checkpoint");        // carol takes part
         stage.does("carol", "transfer 5 bob");  // in no cut
         stage.does("alice", "lost-transfer 3 carol");
         stage.does("alice", "checkpoint");
@@ -137,7 +139,8 @@ TEST_CASE("delete-cohort --force: it ends at its last cut, also for who comes ba
         CHECK(stage.balance("carol") == "90");
         stage.comes_to_rest();
         CHECK(stage.in_transit() == "0");
-        CHECK(stage.does("alice", "new-cohort alice 3").starts_with("SUCCESS new-cohort cohort-2 "));
+        CHECK(
+            stage.does("alice", "new-cohort alice 3").starts_with("SUCCESS new-cohort cohort-2 "));
         stage.does("carol", "transfer 1 alice");
         stage.comes_to_rest();
     });

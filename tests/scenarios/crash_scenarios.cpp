@@ -17,8 +17,8 @@ void prepare(Stage& stage) {
     stage.does("carol", "lost-transfer 1 alice");
 }
 
-// Runs the command at alice's while `victim` dies at its `moment`-th effect or disk call from now on,
-// and comes back. False if that moment never came.
+// Runs the command at alice's while `victim` dies at its `moment`-th effect or disk call from now
+// on, and comes back. False if that moment never came.
 bool try_moment(StableMode mode, const std::string& command, const std::string& victim, Dies how,
                 uint64_t moment) {
     INFO(command, ", ", victim, " dies at ", moment);
@@ -155,7 +155,8 @@ TEST_CASE("crash: a participant that dies while tentative asks the bank when it 
     });
 }
 
-TEST_CASE("crash: a bank that is away after the votes makes the answer UNKNOWN, and it resolves itself") {
+TEST_CASE(
+    "crash: a bank that is away after the votes makes the answer UNKNOWN, and it resolves itself") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 3);
         stage.does("bob", "transfer 10 alice");

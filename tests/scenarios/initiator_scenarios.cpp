@@ -16,7 +16,8 @@ void all_send_to_all(Stage& stage, const std::vector<std::string>& names) {
 
 }  // namespace
 
-TEST_CASE("two initiators: two checkpoints at once are both taken in the end, with one answer each") {
+TEST_CASE(
+    "two initiators: two checkpoints at once are both taken in the end, with one answer each") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 3);
         all_send_to_all(stage, {"alice", "bob", "carol"});
@@ -53,7 +54,8 @@ TEST_CASE("two initiators: five rollbacks at once all end") {
         for (const CommandId id : commands) {
             const std::string answer = stage.wait(id);
             // Bounded tries: one may have to give up, and then nothing was changed for it.
-            CHECK((answer.starts_with("SUCCESS rollback ") || answer.starts_with("FAILURE busy: ")));
+            CHECK(
+                (answer.starts_with("SUCCESS rollback ") || answer.starts_with("FAILURE busy: ")));
         }
         stage.comes_to_rest();
         for (size_t i = 1; i <= 5; ++i) CHECK(stage.balance(Stage::name(i)) == "100");
@@ -80,7 +82,8 @@ TEST_CASE("two initiators: who is in another operation says no, and the answer n
     });
 }
 
-TEST_CASE("two initiators: operations of those who have nothing to do with each other run side by side") {
+TEST_CASE(
+    "two initiators: operations of those who have nothing to do with each other run side by side") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 4);
         stage.does("alice", "transfer 1 bob");

@@ -18,12 +18,12 @@ void lose(Stage& stage, double rate) {
 
 }  // namespace
 
-TEST_CASE("large messages: rosters and settlements arrive in parts, though every fifth part is lost") {
+TEST_CASE(
+    "large messages: rosters and settlements arrive in parts, though every fifth part is lost") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, kMany);
-        const auto parts = stage.watch([](auto&, auto&, auto& datagram) {
-            return datagram.has_fragment();
-        });
+        const auto parts =
+            stage.watch([](auto&, auto&, auto& datagram) { return datagram.has_fragment(); });
         lose(stage, 0.2);
         // Everyone pays alice: her settlement names all of them, and so does her answer.
         std::vector<CommandId> payments;
@@ -47,7 +47,8 @@ TEST_CASE("large messages: rosters and settlements arrive in parts, though every
     });
 }
 
-TEST_CASE("large messages: a rollback of a whole large cohort, with the names of all in one answer") {
+TEST_CASE(
+    "large messages: a rollback of a whole large cohort, with the names of all in one answer") {
     Stage stage(StableMode::journal, kMany);
     for (size_t i = 2; i <= kMany; ++i) stage.types("alice", "transfer 1 " + Stage::name(i));
     stage.comes_to_rest();

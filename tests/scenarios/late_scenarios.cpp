@@ -1,5 +1,5 @@
-// Datagrams that come an hour late, to whoever is there by then: each of these has once made or lost
-// money, or stopped somebody, in a random run.
+// Datagrams that come an hour late, to whoever is there by then: each of these has once made or
+// lost money, or stopped somebody, in a random run.
 #include "tests/scenarios/stage.h"
 
 using namespace p2pbank;
@@ -26,8 +26,7 @@ std::string state_of(const Stage& stage, const char* who) {
 TEST_CASE("late: nothing that was for a closed account reaches the one that has its address now") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 3);
-        const auto for_alice =
-            stage.watch([](auto&, auto& to, auto&) { return to == "alice"; });
+        const auto for_alice = stage.watch([](auto&, auto& to, auto&) { return to == "alice"; });
         stage.does("bob", "transfer 10 alice");
         stage.does("alice", "checkpoint");
         stage.does("alice", "rollback");

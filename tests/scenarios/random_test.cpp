@@ -1,5 +1,5 @@
-// A few random runs of every kind, so that a broken protocol does not pass the tests. Thousands are for
-// the simulator's own program.
+// A few random runs of every kind, so that a broken protocol does not pass the tests. Thousands are
+// for the simulator's own program.
 #include <doctest/doctest.h>
 
 #include "simulator/run.h"

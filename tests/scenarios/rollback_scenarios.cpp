@@ -4,7 +4,8 @@
 using namespace p2pbank;
 using namespace p2pbank::scenarios;
 
-TEST_CASE("rollback: with nothing sent before the checkpoint the receiver has to follow all the same") {
+TEST_CASE(
+    "rollback: with nothing sent before the checkpoint the receiver has to follow all the same") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 3);
         stage.does("alice", "transfer 10 bob");
@@ -37,7 +38,8 @@ TEST_CASE("rollback: who received what is undone rolls back, and so on down the 
     });
 }
 
-TEST_CASE("rollback: deposits and withdrawals since the checkpoint are undone, before it they stay") {
+TEST_CASE(
+    "rollback: deposits and withdrawals since the checkpoint are undone, before it they stay") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 2);
         stage.does("alice", "deposit 50");
@@ -70,7 +72,8 @@ TEST_CASE("rollback: who has not received what is undone only holds back, and lo
     });
 }
 
-TEST_CASE("rollback: a ghost of an undone transfer changes nothing, though its label is used again") {
+TEST_CASE(
+    "rollback: a ghost of an undone transfer changes nothing, though its label is used again") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 2);
         const auto ghosts = stage.watch([](auto& from, auto& to, auto& datagram) {
@@ -100,7 +103,8 @@ TEST_CASE("rollback: a ghost of an undone transfer changes nothing, though its l
     });
 }
 
-TEST_CASE("rollback: a lost transfer is shown in transit by a checkpoint, and sent again by a rollback") {
+TEST_CASE(
+    "rollback: a lost transfer is shown in transit by a checkpoint, and sent again by a rollback") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 2);
         CHECK(stage.does("alice", "lost-transfer 10 bob") ==

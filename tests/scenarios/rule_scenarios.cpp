@@ -1,5 +1,5 @@
-// One scenario for each rule that a model of the protocol showed to be necessary: without it, money is
-// made or lost, or somebody is stuck.
+// One scenario for each rule that a model of the protocol showed to be necessary: without it, money
+// is made or lost, or somebody is stuck.
 #include "tests/scenarios/stage.h"
 
 using namespace p2pbank;
@@ -114,7 +114,8 @@ TEST_CASE("rule: a COMMIT raises the epochs of all who asked, from whomever it i
     });
 }
 
-TEST_CASE("rule: who only held back raises the epoch at the COMMIT too, before it lets anything in") {
+TEST_CASE(
+    "rule: who only held back raises the epoch at the COMMIT too, before it lets anything in") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 2);
         const auto transfers = stage.hold([](auto& from, auto& to, auto& datagram) {
@@ -158,9 +159,8 @@ TEST_CASE("rule: a hold-back is durable, so a crash does not let an undone trans
         stage.drop([](auto& from, auto&, auto& datagram) {
             return from == "alice" && datagram.has_decision_request();
         });
-        const auto votes = stage.watch([](auto& from, auto&, auto& datagram) {
-            return from == "bob" && datagram.has_vote();
-        });
+        const auto votes = stage.watch(
+            [](auto& from, auto&, auto& datagram) { return from == "bob" && datagram.has_vote(); });
         stage.types("alice", "rollback");
         REQUIRE(stage.until([&] { return votes->count() > 0; }));
         REQUIRE(stage.of("bob").held_back.size() == 1);
@@ -326,9 +326,8 @@ TEST_CASE("rule: an old vote does not count for a new try") {
         REQUIRE(votes->count() == 1);
         const Packet old = votes->packets.front();
         stage.does("bob", "transfer 20 alice");
-        stage.drop([](auto& from, auto&, auto& datagram) {
-            return from == "bob" && datagram.has_vote();
-        });
+        stage.drop(
+            [](auto& from, auto&, auto& datagram) { return from == "bob" && datagram.has_vote(); });
         const CommandId second = stage.types("alice", "checkpoint");
         stage.pass(milliseconds(100));
         stage.world.network().deliver_again(old);

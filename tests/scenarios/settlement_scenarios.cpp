@@ -27,7 +27,8 @@ void quit_bank(Stage& stage) {
 
 }  // namespace
 
-TEST_CASE("settling: a join whose settlement arrived and whose answer did not ends the same for all") {
+TEST_CASE(
+    "settling: a join whose settlement arrived and whose answer did not ends the same for all") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 3, Stage::Cohort::none);
         const auto rule = stage.drop([](auto& from, auto& to, auto& datagram) {
@@ -46,7 +47,8 @@ TEST_CASE("settling: a join whose settlement arrived and whose answer did not en
     });
 }
 
-TEST_CASE("settling: a cohort's end whose settlement arrived and whose answer did not loses no deposit") {
+TEST_CASE(
+    "settling: a cohort's end whose settlement arrived and whose answer did not loses no deposit") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 2);
         const auto rule = stage.drop([](auto& from, auto& to, auto& datagram) {
@@ -64,7 +66,9 @@ TEST_CASE("settling: a cohort's end whose settlement arrived and whose answer di
     });
 }
 
-TEST_CASE("settling: a member that restarts between settling for a join and the COMMIT is heard after it") {
+TEST_CASE(
+    "settling: a member that restarts between settling for a join and the COMMIT is heard after "
+    "it") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 3, Stage::Cohort::none);
         const auto rule = stage.drop([](auto& from, auto& to, auto& datagram) {
@@ -81,7 +85,8 @@ TEST_CASE("settling: a member that restarts between settling for a join and the 
     });
 }
 
-TEST_CASE("settling: a transfer under way when its sender takes part in a checkpoint is still answered") {
+TEST_CASE(
+    "settling: a transfer under way when its sender takes part in a checkpoint is still answered") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 3);
         stage.does("bob", "transfer 1 alice");
@@ -97,7 +102,8 @@ TEST_CASE("settling: a transfer under way when its sender takes part in a checkp
     });
 }
 
-TEST_CASE("settling: commands that wait behind an operation for longer than their limit are answered") {
+TEST_CASE(
+    "settling: commands that wait behind an operation for longer than their limit are answered") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 2);
         stage.does("bob", "transfer 1 alice");
@@ -178,7 +184,8 @@ TEST_CASE("table: the bank that dies again and again while it starts still knows
     }
 }
 
-TEST_CASE("table: a bank that is killed with many turns on their way to the disk knows its table again") {
+TEST_CASE(
+    "table: a bank that is killed with many turns on their way to the disk knows its table again") {
     Stage stage(StableMode::journal, 4);
     simulator::Machine& bank = stage.world.machine(World::kBank);
     for (uint64_t moment = 0; moment < 25; ++moment) {

@@ -1,5 +1,6 @@
 // The simulator itself: a disk and a network that did not do what they claim would prove nothing.
 #include <set>
+#include <sstream>
 
 #include <doctest/doctest.h>
 
@@ -9,6 +10,7 @@
 #include "simulator/disk.h"
 #include "simulator/network.h"
 #include "simulator/run.h"
+#include "simulator/world.h"
 
 using namespace p2pbank;
 using namespace p2pbank::simulator;
@@ -54,7 +56,8 @@ TEST_CASE("disk: a file that was created and not synced into its folder may be g
     CHECK(gone < 80);
 }
 
-TEST_CASE("disk: a file that is replaced is there as it was or as it shall be, whatever call fails") {
+TEST_CASE(
+    "disk: a file that is replaced is there as it was or as it shall be, whatever call fails") {
     Tally tally;
     for (uint64_t seed = 0; seed < 300; ++seed) {
         Disk disk(seed, tally);
@@ -103,7 +106,8 @@ TEST_CASE("disk: a journal gives back whole frames after a crash in any call") {
     }
 }
 
-TEST_CASE("network: a datagram is lost, doubled, delayed and damaged about as often as the rates say") {
+TEST_CASE(
+    "network: a datagram is lost, doubled, delayed and damaged about as often as the rates say") {
     Schedule schedule;
     Tally tally;
     std::vector<Packet> arrived;
@@ -170,4 +174,57 @@ TEST_CASE("the same seed is the same run, watched or not, and another seed is an
         settings.seed = seed + 100;
         CHECK(run_seed(settings, nullptr).digest != first.digest);
     }
+}
+
+TEST_CASE("the same seed writes the same story and the same trace, byte for byte") {
+    RunSettings settings;
+    settings.steps = 40;
+    settings.seed = 11;
+    std::string first;
+    for (int i = 0; i < 2; ++i) {
+        std::ostringstream lines;
+        std::ostringstream trace;
+        Story story(&lines, &trace, 0);
+        REQUIRE(!run_seed(settings, &story).violation);
+        CHECK(lines.str().size() > 1'000);
+        CHECK(trace.str().size() > 1'000);
+        if (i == 0) first = lines.str() + trace.str();
+        CHECK(lines.str() + trace.str() == first);
+    }
+}
+
+TEST_CASE("an oracle sees an orphan: a receiver that credits what was never sent ends the run") {
+    WorldSettings settings;
+    settings.customers.assign(2, StableMode::journal);
+    World world(settings, nullptr);
+    world.start_all();
+    for (size_t i = 1; i <= 2; ++i) world.type(i, i == 1 ? "open alice 100" : "open bob 100");
+    world.run_for(seconds(1));
+    world.type(1, "new-cohort alice 2");
+    world.run_for(seconds(1));
+    // A forged datagram, as only somebody without the cookies' protection could send: from bob's
+    // own address, for a transfer that bob has never made.
+    world.type(1, "transfer 1 bob");
+    world.type(2, "transfer 1 alice");
+    world.run_for(seconds(1));
+    wire::Datagram forged;
+    forged.set_sender("bob");
+    forged.set_receiver("alice");
+    forged.set_instance(1);
+    forged.set_number(1'000);
+    forged.set_cohort(world.customer(1)->state().cohort.value());
+    forged.set_epoch(world.customer(2)->state().epoch.value());
+    forged.set_receiver_epoch(world.customer(1)->state().epoch.value());
+    forged.mutable_transfers()->set_first_label(2);
+    forged.mutable_transfers()->add_amounts(500);
+    std::string bytes;
+    seal(forged, bytes);
+    world.network().send(world.address(2, Socket::peer), world.address(1, Socket::peer), bytes);
+    std::string broken;
+    try {
+        world.run_for(seconds(1));
+    } catch (const Violation& violation) {
+        broken = violation.invariant;
+    }
+    CHECK(broken == "no-orphan");
 }

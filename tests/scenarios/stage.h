@@ -1,6 +1,6 @@
 // What scenarios share: a world in which alice, bob, carol ... have accounts of 100 and are in one
-// cohort, with words to steer it. Nothing goes wrong on a stage but what a scenario asks for, and every
-// oracle looks on.
+// cohort, with words to steer it. Nothing goes wrong on a stage but what a scenario asks for, and
+// every oracle looks on.
 //
 // Helpers that must succeed check it themselves, with the scenario's own line in the report. With
 // P2PBANK_STORY in the environment everything that happens is told:
