@@ -23,8 +23,10 @@ class Decisions {
     void resume();
 
     void on_settle(Account& account, const wire::Datagram& datagram, const Origin& from);
-    void on_operation_begin(Account& account, const wire::OperationBegin& begin, const Origin& from);
-    void on_decision_request(Account& account, const wire::DecisionRequest& request, const Origin& from);
+    void on_operation_begin(Account& account, const wire::OperationBegin& begin,
+                            const Origin& from);
+    void on_decision_request(Account& account, const wire::DecisionRequest& request,
+                             const Origin& from);
     void on_decision_query(Account& account, const wire::DecisionQuery& query, const Origin& from);
     void on_decision_ack(Account& account, const wire::DecisionAck& ack);
     void on_cohort_ended_ack(Account& account, const wire::CohortEndedAck& ack);
@@ -52,8 +54,8 @@ class Decisions {
     bool is_committable(const wire::DecisionRequest& request, std::string& why) const;
     // True if the account's cohort has ended without it: it was told so.
     bool tell_if_ended(Account& account, const wire::Datagram* datagram, const Origin& from);
-    void reply_decision(const OperationId& id, wire::OperationKind kind, bool commit, const Origin& to,
-                        const std::string& why);
+    void reply_decision(const OperationId& id, wire::OperationKind kind, bool commit,
+                        const Origin& to, const std::string& why);
     wire::Datagram commit_message(const OperationId& id, const Committed& commit) const;
     void tell_commit(const OperationId& id, Duration after);
 
