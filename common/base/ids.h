@@ -26,6 +26,7 @@ using Label = Number<struct LabelTag>;      // of a transfer on one channel: 1, 
 using Epoch = Number<struct EpochTag>;      // a customer's incarnation: 1, 2, 3 ...; 0 is unknown
 using CohortId = Number<struct CohortTag>;  // never used twice; 0 is no cohort
 using CommandId = Number<struct CommandTag>;  // given by the driver, one for each command line
+using JobId = Number<struct JobTag>;          // given by the node, one for each job
 
 // One checkpoint, rollback, cohort start or cohort end. A retry has a new id. The ids of one
 // initiator are ordered by (epoch, counter), and an initiator has at most one undecided.

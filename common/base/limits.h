@@ -45,10 +45,24 @@ static_assert(kMaxIntervalsInAck * 20 + 200 < kMaxDatagramBytes);
 // Commands
 inline constexpr size_t kMaxLineBytes = 1'024;
 inline constexpr size_t kMaxCommandsInProgress = 1'024;  // answered in order; more wait unread
-inline constexpr size_t kMaxHistory = 200;
-inline constexpr size_t kMaxReplyLines = 200;  // of the bank, to a customer's command
+inline constexpr size_t kMaxHistory = 200;               // lines that `history` shows
+inline constexpr size_t kMaxActivity = 10'000;  // lines that an account's own program keeps
+inline constexpr size_t kMaxActivityInSettlement = 500;  // the newest; the rest is counted
+inline constexpr size_t kMaxReplyLines = 200;            // of the bank, to a customer's command
+
+inline constexpr size_t kMaxNoteBytes = 140;  // of a deposit or withdrawal
+
+// Business
+
+inline constexpr size_t kMaxProducts = 1'000'000;
+inline constexpr size_t kMaxImportsKnown = 1'024;  // files of purchases, not to be taken twice
+inline constexpr size_t kMaxBillers = 10'000;
+inline constexpr size_t kMaxPendingDeals = 10'000;  // of one customer; then: checkpoint
+inline constexpr size_t kMaxLoanPayments = 10'000;
+inline constexpr size_t kRowsOnPage = 100;  // of what may be long: products, purchases
 
 // Operations
+
 inline constexpr size_t kMaxHoldBacks = 4'096;
 inline constexpr size_t kMaxRefusedOperations = 256;  // for each initiator only the newest matters
 inline constexpr int kMaxOperationTries = 8;
@@ -56,6 +70,58 @@ inline constexpr int kMaxReasonsInVote = 4;  // of each participant; they are fo
 static_assert(kMaxCohort * (kMaxNameBytes + 8 + kMaxReasonsInVote * (kMaxNameBytes + 14)) <
                   kMaxMessageBytes,
               "a vote that names the largest cohort must fit");
+
+// Goods and files of them
+inline constexpr uint64_t kMaxQuantity = 1'000'000'000;  // of a product, in stock or bought at once
+inline constexpr size_t kMaxProductNameBytes = 100;
+inline constexpr size_t kMaxCategoryBytes = 40;
+inline constexpr size_t kMaxCategories = 16;
+inline constexpr size_t kMaxImportedProducts = 100'000;
+inline constexpr size_t kMaxImportedPurchases = 1'000'000;
+inline constexpr size_t kMaxImportBytes = 512 * 1'024 * 1'024;
+static_assert(kMaxProductNameBytes + kMaxCategories * (kMaxCategoryBytes + 4) + 100 <
+                  kMaxImportBytes / kMaxImportedProducts,
+              "the largest product must fit into a file of so many");
+
+// Loans
+inline constexpr int64_t kMaxLoanUnits = 1'000'000'000'000;  // principal, in whole units
+inline constexpr uint32_t kMaxLoanMonths = 600;
+inline constexpr uint32_t kMaxLoanRate = 10'000;       // hundredths of a percent, a year
+inline constexpr uint32_t kMaxChargedMonths = 12'000;  // then a loan bears no more interest
+static_assert(kMaxLoanMonths <= kMaxChargedMonths);
+static_assert(kMaxLoanUnits <= kMaxAmountUnits);
+static_assert(INT64_MAX / (kMaxLoanUnits * 100) >
+                  kMaxChargedMonths / 12 * kMaxLoanRate / 10'000 + 1,
+              "all interest that a loan can bear must fit in int64");
+
+// People and sessions
+inline constexpr size_t kMaxEmailBytes = 254;
+inline constexpr size_t kMaxPersonNameBytes = 100;
+inline constexpr size_t kMinPasswordBytes = 8;
+inline constexpr size_t kMaxPasswordBytes = 256;
+static_assert(kMaxPasswordBytes < kMaxDatagramBytes / 2, "two passwords must fit, sealed");
+inline constexpr size_t kMaxPeople = 1'000'000;
+inline constexpr size_t kMaxUnverifiedPeople = 10'000;
+inline constexpr size_t kMaxSessions = 10'000;
+inline constexpr size_t kMaxSessionsOfPerson = 16;    // then the one that was idle longest ends
+inline constexpr size_t kMaxPasswordJobs = 32;        // in progress: each takes memory and time
+inline constexpr size_t kMaxAttemptsKnown = 10'000;   // keys whose failures are remembered
+inline constexpr uint32_t kMaxRefusalsAMinute = 120;  // that are written down
+inline constexpr size_t kSealedBlockBytes = 768;      // what is sealed is padded to a multiple
+inline constexpr size_t kMaxSealedBytes = 2'048;
+inline constexpr size_t kMaxRecentAsks = 4'096;  // whose answers are kept in case they repeat
+inline constexpr size_t kMaxRecentAskBytes = 16 * 1'024 * 1'024;
+static_assert(2 * kMaxPasswordBytes + kMaxPersonNameBytes + 64 < kSealedBlockBytes,
+              "two passwords, a key and a name must fit into one block");
+static_assert(2 * kSealedBlockBytes + 48 <= kMaxSealedBytes);
+static_assert(kMaxSessionsOfPerson < kMaxSessions);
+
+// Settings
+inline constexpr size_t kMaxCurrencyCodePoints = 4;
+inline constexpr uint32_t kMaxOpenLoans = 100;  // that the operator can allow one customer
+
+// History
+inline constexpr uint32_t kMaxActivityOfRecord = 65'536;  // lines of one account
 
 // Ports of the bank
 inline constexpr uint16_t kMinBankPort = 8'500;

@@ -58,8 +58,18 @@ class MoneyTotal {
     bool is_negative() const { return cents_ < 0; }
     std::string to_string() const;
 
+    // In two halves, for records.
+    uint64_t low_bits() const { return static_cast<uint64_t>(cents_); }
+    int64_t high_bits() const { return static_cast<int64_t>(cents_ >> 64); }
+    static MoneyTotal from_bits(int64_t high, uint64_t low) {
+        MoneyTotal total;
+        total.cents_ = static_cast<Wide>((static_cast<UnsignedWide>(high) << 64) | low);
+        return total;
+    }
+
   private:
     __extension__ typedef __int128 Wide;
+    __extension__ typedef unsigned __int128 UnsignedWide;
     Wide cents_ = 0;
 };
 
