@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "common/base/text.h"
+
 namespace p2pbank {
 namespace {
 
@@ -85,27 +87,96 @@ std::string_view word(Outcome outcome) {
     return kWords[static_cast<size_t>(outcome)];
 }
 
+std::string without_marks(std::string_view text) {
+    std::string out(text);
+    std::erase(out, kMoneyMark);
+    return out;
+}
+
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+// Appends the amount at the start of `text` as people write it; returns how long it was there.
+size_t append_money(std::string& out, std::string_view text, std::string_view currency) {
+    const size_t sign = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
+    size_t whole = sign;
+    while (whole < text.size() && is_digit(text[whole])) ++whole;
+    if (whole == sign) return 0;
+    out += text.substr(0, sign);
+    out += currency;
+    if (!currency.empty()) out += ' ';
+    for (size_t i = sign; i < whole; ++i) {
+        if (i > sign && (whole - i) % 3 == 0) out += ',';
+        out += text[i];
+    }
+    return whole;  // the cents follow as they are
+}
+
+// How an answer is put into lines.
+struct Form {
+    bool money = false;  // amounts as people write them
+    bool colour = false;
+    std::string_view currency;
+};
+
+// Amounts stand in columns that were made for their plain form: what the other takes more is taken
+// from the blanks in front.
+void append_wide_money(std::string& out, std::string_view& text, std::string_view currency) {
+    std::string money;
+    const size_t taken = append_money(money, text, currency);
+    text.remove_prefix(taken);
+    const bool negative = out.ends_with('-');
+    if (negative) out.pop_back();
+    for (size_t more = count_code_points(money) - taken; more > 0 && out.ends_with("  "); --more) {
+        out.pop_back();
+    }
+    if (negative) out += '-';
+    out += money;
+}
+
 // One line stays one line whatever is in it, or a script would take its rest for another answer.
-void append_one_line(std::string& out, std::string_view text) {
-    for (const char c : text) out += c == '\n' || c == '\r' ? ' ' : c;
+void append_one_line(std::string& out, std::string_view text, const Form& form) {
+    while (!text.empty()) {
+        const char c = text.front();
+        text.remove_prefix(1);
+        if (c == kMoneyMark) {
+            if (form.money) append_wide_money(out, text, form.currency);
+        } else {
+            out += c == '\n' || c == '\r' ? ' ' : c;
+        }
+    }
     out += '\n';
 }
 
-}  // namespace
-
-std::string to_lines(const Answer& answer) {
-    std::string out(word(answer.outcome));
+std::string in_lines(const Answer& answer, const Form& form) {
+    static constexpr std::array<std::string_view, 3> kColours = {"\033[32m", "\033[31m",
+                                                                 "\033[33m"};
+    std::string out;
+    if (form.colour) out += kColours[static_cast<size_t>(answer.outcome)];
+    out += word(answer.outcome);
+    if (form.colour) out += "\033[0m";
     out += ' ';
     if (answer.outcome == Outcome::failure) {
         out += answer.code;
         out += ": ";
     }
-    append_one_line(out, answer.text);
+    append_one_line(out, answer.text, form);
     for (const std::string& line : answer.lines) {
         out += "  ";
-        append_one_line(out, line);
+        append_one_line(out, line, form);
     }
     return out;
+}
+
+}  // namespace
+
+std::string to_lines(const Answer& answer) {
+    return in_lines(answer, {});
+}
+
+std::string to_screen(const Answer& answer, bool colour) {
+    return in_lines(answer, {.money = true, .colour = colour, .currency = answer.currency});
 }
 
 std::string to_json(const Answer& answer) {
@@ -116,7 +187,7 @@ std::string to_json(const Answer& answer) {
         append_json_string(out, answer.code);
     }
     out += ",\"text\":";
-    append_json_string(out, answer.text);
+    append_json_string(out, without_marks(answer.text));
     append_facts(out, answer.facts);
     for (const auto& [name, rows] : answer.tables) {
         out += ',';
@@ -133,7 +204,7 @@ std::string to_json(const Answer& answer) {
         out += ",\"lines\":[";
         for (const std::string& line : answer.lines) {
             if (out.back() != '[') out += ',';
-            append_json_string(out, line);
+            append_json_string(out, without_marks(line));
         }
         out += ']';
     }

@@ -13,6 +13,10 @@ namespace p2pbank {
 
 enum class Outcome { success, failure, unknown };
 
+// In `text` and `lines` of an answer this byte marks the amount behind it, "\x01" "1000000.50", as
+// money: people see it as they write it, scripts see the amount alone.
+inline constexpr char kMoneyMark = '\x01';
+
 struct Answer {
     // A named fact. Numbers are kept as the text that is printed, so that money stays exact.
     struct Fact {
@@ -22,6 +26,7 @@ struct Answer {
     };
 
     Outcome outcome = Outcome::success;
+    std::string currency;            // before amounts, for people; may be empty
     std::string code;                // of a failure: one lower-case-hyphenated word
     std::string text;                // the rest of the first line
     std::vector<std::string> lines;  // further lines, without the indentation
@@ -45,6 +50,11 @@ struct Answer {
         return *this;
     }
 };
+
+// An amount in `text` or `lines` that a person sees with thousands separators and the currency.
+inline std::string marked(Money amount) {
+    return "\x01" + to_string(amount);
+}
 
 inline Answer success(std::string text) {
     Answer answer;
@@ -73,6 +83,9 @@ inline Answer unknown(std::string text) {
 
 // "SUCCESS balance 950\n", "FAILURE busy: ...\n  further line\n". Ends in a newline.
 std::string to_lines(const Answer& answer);
+// The same for a person at a terminal: marked amounts with thousands separators and the currency,
+// and with `colour` the first word in its own.
+std::string to_screen(const Answer& answer, bool colour);
 // The same facts as one JSON object and a newline.
 std::string to_json(const Answer& answer);
 // A JSON string with its quotes; bytes that are not valid UTF-8 become U+FFFD.

@@ -17,6 +17,7 @@
 #include "common/base/ids.h"
 #include "common/base/result.h"
 #include "common/core/answer.h"
+#include "common/core/jobs.h"
 
 namespace p2pbank {
 
@@ -51,6 +52,14 @@ class Effects {
     // Replaces the node's table file (the bank's CSV) as a whole. Effects after it wait until the
     // new file is in place.
     virtual void publish_table(std::string content) = 0;
+
+    // Starts work beside the loop; Node::on_job tells its end. Ids are the node's own and rise. Like
+    // every effect it waits until what was persisted before is durable.
+    virtual void start_job(JobId job, Job work) = 0;
+
+    // Asks the person who typed the command, in this order; Node::on_typed brings what was typed.
+    // Nothing else is asked before. It does not wait for records.
+    virtual void ask(CommandId command, std::vector<Question> questions) = 0;
 
     // Gives this node's journal its place under the name of its account. At once, not in order: it
     // is called before the first persist. Errors: state-exists, state-in-use, state-unusable.

@@ -17,6 +17,7 @@
 #include "common/base/result.h"
 #include "common/base/time.h"
 #include "common/core/effects.h"
+#include "common/core/menu_items.h"
 
 namespace p2pbank {
 
@@ -42,6 +43,13 @@ class Node {
 
     virtual void on_timer(TimePoint now, Effects& effects) = 0;
 
+    // The end of a job that the node started in this run.
+    virtual void on_job(TimePoint, JobId, JobResult, Effects&) {}
+
+    // What was typed when the node asked, one text for each question. Errors: no-terminal (nobody
+    // can be asked: the message says how a script gives passwords), no-input (it ended).
+    virtual void on_typed(TimePoint, CommandId, Result<std::vector<Secret>>, Effects&) {}
+
     // After the last event of a turn: what was gathered is sent, packed. Requires that it is called
     // before the driver waits for anything.
     virtual void end_of_turn(TimePoint now, Effects& effects) = 0;
@@ -61,8 +69,17 @@ class Node {
     // be replaced by. Only between turns. Calls take(record) for each.
     virtual void snapshot(const std::function<void(std::string)>& take) const = 0;
 
+    // Where the facts of this node's history go from now on; nullptr: nowhere. Called before the
+    // first replay, which tells them again from the first record on that the journal still holds.
+    virtual void tell_history(FactSink*) {}
+    // How many records were ever applied: the position of the newest.
+    virtual uint64_t history_position() const { return 0; }
+
     // Words that could follow what is typed, for completion at a terminal.
     virtual std::vector<std::string> complete(std::string_view line) const = 0;
+
+    // What `menu` offers at a terminal. Nothing: it has none.
+    virtual std::vector<MenuSection> menu() const { return {}; }
 };
 
 }  // namespace p2pbank

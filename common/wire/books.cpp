@@ -11,6 +11,7 @@ bool adds_up(const Totals& totals, const ChannelMap& channels) {
     expected -= totals.withdrawals;
     expected += totals.adjustments;
     expected += totals.carried;
+    expected += totals.dealings;
     for (const auto& [peer, channel] : channels) {
         expected -= channel.sent_sum;
         expected += channel.received_sum;
@@ -37,12 +38,14 @@ void to_wire(const Totals& totals, wire::Totals* out) {
     out->set_withdrawals(totals.withdrawals.cents());
     out->set_adjustments(totals.adjustments.cents());
     out->set_carried(totals.carried.cents());
+    out->set_dealings(totals.dealings.cents());
 }
 
 Totals from_wire(const wire::Totals& totals) {
     return {Money::from_cents(totals.balance()),     Money::from_cents(totals.opening()),
             Money::from_cents(totals.deposits()),    Money::from_cents(totals.withdrawals()),
-            Money::from_cents(totals.adjustments()), Money::from_cents(totals.carried())};
+            Money::from_cents(totals.adjustments()), Money::from_cents(totals.carried()),
+            Money::from_cents(totals.dealings())};
 }
 
 void to_wire(std::string_view peer, const Channel& channel, wire::Channel* out) {

@@ -13,7 +13,7 @@
 
 namespace p2pbank {
 
-// balance = opening + deposits - withdrawals + adjustments + carried - sent + received
+// balance = opening + deposits - withdrawals + adjustments + carried + dealings - sent + received
 struct Totals {
     Money balance;
     Money opening;
@@ -21,6 +21,7 @@ struct Totals {
     Money withdrawals;
     Money adjustments;  // the operator's corrections in data.csv
     Money carried;      // received - sent + given back in cohorts that have ended
+    Money dealings;     // received from the bank's own accounts (loans) - paid to them
     friend bool operator==(const Totals&, const Totals&) = default;
 };
 

@@ -38,3 +38,28 @@ TEST_CASE("answer: JSON strings are escaped, and what is not UTF-8 is replaced")
     CHECK(json_string("\xED\xA0\x80") == "\"" + bad + bad + bad + "\"");  // a surrogate
     CHECK(json_string("\xE2\x82") == "\"" + bad + bad + "\"");            // cut off
 }
+
+TEST_CASE("answer: marked money is plain for scripts, and for people as they write it") {
+    Answer answer = success(
+        "balance \x01"
+        "1000000.50");
+    answer.currency = "R";
+    answer.line(
+        "fee \x01"
+        "-999 of \x01"
+        "1000");
+    CHECK(to_lines(answer) == "SUCCESS balance 1000000.50\n  fee -999 of 1000\n");
+    CHECK(to_screen(answer, false) == "SUCCESS balance R 1,000,000.50\n  fee -R 999 of R 1,000\n");
+    CHECK(to_json(answer) ==
+          "{\"result\":\"SUCCESS\",\"text\":\"balance 1000000.50\","
+          "\"lines\":[\"fee -999 of 1000\"]}\n");
+    answer.currency.clear();
+    CHECK(to_screen(answer, false) == "SUCCESS balance 1,000,000.50\n  fee -999 of 1,000\n");
+    CHECK(to_screen(success("\x01"), false) == "SUCCESS \n");
+}
+
+TEST_CASE("answer: with colour only the first word has one") {
+    CHECK(to_screen(success("x"), true) == "\033[32mSUCCESS\033[0m x\n");
+    CHECK(to_screen(failure("busy", "x"), true) == "\033[31mFAILURE\033[0m busy: x\n");
+    CHECK(to_screen(unknown("x"), true) == "\033[33mUNKNOWN\033[0m x\n");
+}
