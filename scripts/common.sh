@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 BUILD_PACKAGES=(
     g++ cmake ninja-build pkg-config python3
     protobuf-compiler libprotobuf-dev libasio-dev libspdlog-dev libcli11-dev libedit-dev
-    zlib1g-dev libsodium-dev doctest-dev librapidcheck-dev
+    zlib1g-dev libsodium-dev libsqlite3-dev sqlite3 doctest-dev librapidcheck-dev
 )
 
 # Nobody can be asked where there is no terminal, so there the answer is yes.

@@ -1,8 +1,7 @@
 #include "common/runtime/disk_thread.h"
 
-#include <csignal>
-
 #include "common/base/check.h"
+#include "common/runtime/quiet_thread.h"
 #include "common/stable/table.h"
 
 namespace p2pbank {
@@ -30,13 +29,7 @@ void DiskThread::submit(DiskJob job) {
         changed_.notify_all();
         return;
     }
-    // Signals are for the loop: a thread starts with the mask of the one that makes it.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] { run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    thread_ = quiet_thread([this] { run(); });
 }
 
 std::optional<DiskJob> DiskThread::collect() {

@@ -1,7 +1,7 @@
-// The one thread besides the loop: it appends, syncs and replaces, so that the loop never waits for
-// a disk. Owned by the driver, called from the loop's thread only. One job at a time: what comes
-// while a job is running is gathered by the outbox and becomes the next job, with one sync for all
-// of it.
+// The thread for journal and table: it appends, syncs and replaces, so that the loop never waits
+// for a disk. Owned by the driver, called from the loop's thread only. One job at a time: what
+// comes while a job is running is gathered by the outbox and becomes the next job, with one sync
+// for all of it.
 //
 // The thread is started with the first job. After a failed write or sync nobody knows what is
 // durable: `failed` is called on the disk thread and must end the process.
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "common/base/result.h"
+#include "common/core/history.h"
 #include "common/stable/journal.h"
 
 namespace p2pbank {
@@ -29,6 +30,10 @@ struct DiskJob {
     Storage* storage = nullptr;  // required if there is a table
     std::string table_name;
     std::optional<std::string> table;  // put in place after the records are durable
+
+    // Carried along for the history, which gets them when the records are durable.
+    std::vector<Fact> facts;
+    uint64_t position = 0;
 };
 
 class DiskThread {

@@ -16,6 +16,7 @@ namespace {
 
 // Beyond this nothing more is taken in until the disk has caught up.
 constexpr size_t kMostBytesHeldBack = 32 * 1'024 * 1'024;
+constexpr size_t kMostBytesOfFacts = 64 * 1'024 * 1'024;  // that wait for the history
 constexpr size_t kMostBytesUnprinted = 1'024 * 1'024;
 constexpr size_t kCommandsPerTurn = 128;  // so that datagrams have their turn too
 constexpr std::chrono::seconds kPatienceWithReader{2};
@@ -32,14 +33,18 @@ Driver::Driver(DriverOptions options, LineReader& input, Log& log)
       input_(input),
       log_(log),
       output_(options_.output),
+      worker_([this] { asio::post(context_, [this] { on_jobs_done(); }); }),
       disk_([this] { asio::post(context_, [this] { on_disk_done(); }); },
-            [this](const Error& error) { end_at_once(error); }) {}
+            [this](const Error& error) {
+                end_at_once("because nobody knows what is on the disk now: " + error.message);
+            }) {}
 
 Driver::~Driver() {
     log_.show_with(nullptr);
     // These belong to others.
     if (input_wait_.is_open()) input_wait_.release();
     if (output_wait_.is_open()) output_wait_.release();
+    if (secrets_wait_.is_open()) secrets_wait_.release();
 }
 
 Result<uint16_t> Driver::bind(uint16_t port, uint32_t ip) {
@@ -62,6 +67,7 @@ int Driver::run(Node& node, std::unique_ptr<Store> store, std::string_view ready
     asio::error_code ignored;  // what cannot be waited for is found out when it is used
     if (!input_.always_ready()) input_wait_.assign(input_.fd(), ignored);
     output_wait_.assign(output_.fd(), ignored);
+    if (options_.secrets) secrets_wait_.assign(options_.secrets->fd(), ignored);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
         if (!is_ignored(signal)) signals_.add(signal, ignored);
     }
@@ -78,11 +84,13 @@ int Driver::run(Node& node, std::unique_ptr<Store> store, std::string_view ready
             options_.prompt, input_.fd(),
             Terminal::Hooks{[this] { return wait_for_key(); },
                             [this](std::string_view line) { return node_->complete(line); }});
+        colour_ = Terminal::has_colour();
         log_.show_with([this](std::string_view text) { terminal_->show(text); });
         signals_.add(SIGWINCH, ignored);
         signals_.add(SIGCONT, ignored);
     }
     arm_signals();
+    if (history_) node_->tell_history(&outbox_);
     turn([&] { node_->start(now_, outbox_); });
     if (terminal_) {
         run_terminal();
@@ -90,16 +98,6 @@ int Driver::run(Node& node, std::unique_ptr<Store> store, std::string_view ready
         context_.run();
     }
     return exit_status();
-}
-
-template <class Events>
-void Driver::turn(Events events) {
-    if (closing_) return;
-    now_ = steady_now();
-    events();
-    take_commands();
-    node_->end_of_turn(now_, outbox_);
-    after_turn();
 }
 
 void Driver::after_turn() {
@@ -154,7 +152,8 @@ void Driver::on_signal(int signal) {
 }
 
 bool Driver::overloaded() const {
-    return outbox_.bytes() > kMostBytesHeldBack;
+    return replacing_ || outbox_.bytes() > kMostBytesHeldBack ||
+           (history_ && history_->bytes() > kMostBytesOfFacts);
 }
 
 bool Driver::may_take_commands() const {
@@ -189,10 +188,16 @@ void Driver::take_line(LineReader::Line line) {
     const std::string_view text = line.text.substr(first);
     const CommandId id = answers_.open();
     const size_t word_end = std::min(text.find_first_of(" \t\r"), text.size());
-    if (text.substr(0, word_end) != "quit") {
+    const std::string_view verb = text.substr(0, word_end);
+    // Without a terminal the node says why there is no menu.
+    const bool is_menu = terminal_ && verb == "menu" && !node_->menu().empty();
+    if (verb != "quit" && !is_menu) {
         node_->on_command(now_, id, text, outbox_);
     } else if (text.find_first_not_of(" \t\r", word_end) != std::string_view::npos) {
-        outbox_.answer(id, failure("usage", "quit"));
+        outbox_.answer(id, failure("usage", "write: " + std::string(verb)));
+    } else if (is_menu) {
+        menu_wanted_ = true;
+        outbox_.answer(id, success("menu"));
     } else {
         quitting_ = input_ended_ = true;
         outbox_.answer(id, success("quit"));
@@ -223,43 +228,6 @@ void Driver::print_answers() {
                                 arm_input();
                                 end_if_done();
                             });
-}
-
-void Driver::run_terminal() {
-    while (!ended_ && !input_ended_) {
-        const std::optional<std::string> line = terminal_->read_line();
-        turn([&] {
-            if (!line) {
-                end_of_input();
-            } else {
-                take_line({*line, line->size() > limits::kMaxLineBytes});
-            }
-        });
-        // Like any shell: the next prompt comes under the answer.
-        run_until([&] { return answers_.outstanding() == 0 && node_->wants_commands(); });
-    }
-    run_until([] { return false; });
-    terminal_.reset();
-    log_.show_with(nullptr);
-}
-
-bool Driver::wait_for_key() {
-    input_ready_ = false;
-    if (!input_armed_) {
-        input_armed_ = true;
-        input_wait_.async_wait(asio::posix::stream_descriptor::wait_read,
-                               [this](const asio::error_code&) {
-                                   input_armed_ = false;
-                                   input_ready_ = true;
-                               });
-    }
-    run_until([&] { return input_ready_; });
-    return !ended_;
-}
-
-template <class Condition>
-void Driver::run_until(Condition condition) {
-    while (!ended_ && !condition()) context_.run_one();
 }
 
 // A timer that is set again for every message costs more than one that now and then rings too
@@ -310,7 +278,7 @@ void Driver::end_if_done() {
     if (input_ended_ && (quitting_ || !options_.serve) && answers_.outstanding() == 0) {
         closing_ = true;
     }
-    if (!closing_ || !disk_.idle() || !outbox_.empty()) return;
+    if (!closing_ || !disk_.idle() || !outbox_.empty() || !beside_idle()) return;
     if (!close_node()) return;
     while (const std::optional<CommandId> id = answers_.first_unanswered()) {
         answer_now(*id, Outcome::unknown, format(unknown("no answer before the program ended")));
@@ -331,7 +299,7 @@ bool Driver::close_node() {
         node_->end_of_turn(now_, outbox_);
         give_to_disk();
         sockets_.flush();
-        if (!disk_.idle() || !outbox_.empty()) return false;
+        if (!disk_.idle() || !outbox_.empty() || !beside_idle()) return false;
     }
     return true;
 }

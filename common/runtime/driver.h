@@ -1,5 +1,7 @@
 // Drives one node in the real world: sockets, commands, clock, disk. Knows neither bank nor
-// customer. Made and run by main; one event loop on main's thread, plus the disk thread.
+// customer. Made and run by main; one event loop on main's thread. What would make it wait is done
+// on threads beside it, each made when it is first needed: one for the journal, one for the
+// history, one for passwords and files.
 //
 // Each thing that happens, datagrams on a socket, command lines, a timer, is a turn: events for the
 // node, then end_of_turn, then what the node said goes its way: records to the disk, and what had
@@ -7,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,15 +22,19 @@
 #include <asio/steady_timer.hpp>
 
 #include "common/core/node.h"
+#include "common/runtime/clock.h"
 #include "common/runtime/disk_thread.h"
+#include "common/runtime/history_thread.h"
 #include "common/runtime/line_reader.h"
 #include "common/runtime/log.h"
 #include "common/runtime/outbox.h"
 #include "common/runtime/output.h"
+#include "common/runtime/secret_reader.h"
 #include "common/runtime/store.h"
 #include "common/runtime/terminal.h"
 #include "common/runtime/trace_writer.h"
 #include "common/runtime/udp_sockets.h"
+#include "common/runtime/worker.h"
 
 namespace p2pbank {
 
@@ -41,6 +48,10 @@ struct DriverOptions {
     std::string state_folder;    // where claim_store() makes its folders; empty: it does not
     std::string table_name;      // of the node's table in the store's folder; empty: it has none
     uint64_t journal_min_bytes = 1'024 * 1'024;  // a smaller journal is not worth replacing
+    std::optional<SecretReader> secrets;         // where questions are answered; else: a terminal
+
+    // Takes the descriptor of --password-fd, if one was given. Errors: usage.
+    Result<void> take_passwords_from(std::optional<int> fd);
 };
 
 class Driver final : private Outside {
@@ -55,6 +66,10 @@ class Driver final : private Outside {
 
     // The node's name in traces, until it claims a store. Requires that run() has not been called.
     void name(std::string name) { options_.name = std::move(name); }
+
+    // What the node tells goes into this database from now on; it has everything up to the node's
+    // history_position(). Requires that run() has not been called. Without it a Query fails.
+    void keep_history(std::unique_ptr<HistoryDb> db);
 
     // Drives the node until its end; returns the exit status. The node has replayed the store's
     // journal; without a store it has to claim one before it persists anything. `ready` is
@@ -73,6 +88,8 @@ class Driver final : private Outside {
     std::string format(const Answer& answer) const override;
     std::string format(const TraceEvent& event) const override;
     bool tracing_now() const override { return trace_.has_value(); }
+    void start_job_now(JobId job, Job work) override;
+    void ask_now(CommandId command, std::vector<Question> questions) override;
     void stop_announced() override { closing_ = node_stopped_ = true; }
     Result<void> claim_store_now(std::string_view name) override;
     void release_store_now() override;
@@ -91,7 +108,13 @@ class Driver final : private Outside {
     void take_line(LineReader::Line line);
     void end_of_input();
     void print_answers();
+
+    // At a terminal
     void run_terminal();
+    void run_menu();
+    void take_terminal_line(const std::optional<std::string>& line);
+    void ask_at_terminal();
+    bool ask_terminal() const { return terminal_ && !options_.secrets && !asked_.empty(); }
     bool wait_for_key();
     template <class Condition>
     void run_until(Condition condition);
@@ -99,9 +122,16 @@ class Driver final : private Outside {
     // Disk
     void give_to_disk();
     bool journal_worth_replacing(std::vector<std::string>& snapshot);
+    bool history_holds_all();
     void on_disk_done();
-    void finish(const DiskJob& job);
-    [[noreturn]] void end_at_once(const Error& error);
+    void finish(DiskJob& job);
+    [[noreturn]] void end_at_once(const std::string& reason);
+
+    // Jobs, the history, and what a person is asked
+    void on_jobs_done();
+    void answer_questions();
+    void finish_question(Result<std::vector<Secret>> typed);
+    bool beside_idle() const { return worker_.idle() && (!history_ || history_->idle()); }
 
     // Waiting, and the end
     void arm_timer();
@@ -138,7 +168,19 @@ class Driver final : private Outside {
     Output output_;
     std::unique_ptr<Terminal> terminal_;
     std::optional<termios> terminal_before_;
+    bool colour_ = false;
+    bool menu_wanted_ = false;
 
+    struct Asked {
+        CommandId command;
+        std::vector<Question> questions;
+        std::vector<Secret> typed;
+    };
+    std::deque<Asked> asked_;  // answered one after the other
+    asio::posix::stream_descriptor secrets_wait_{context_};
+    bool secrets_armed_ = false;
+
+    bool replacing_ = false;  // the journal, as soon as the history has everything
     bool input_armed_ = false;
     bool input_ready_ = false;  // there may be something to read
     bool lines_left_ = false;   // read, and not taken yet
@@ -154,7 +196,24 @@ class Driver final : private Outside {
     int stop_status_ = 0;
     uint64_t drops_told_ = 0;
 
+    Worker worker_;
+    std::unique_ptr<HistoryThread> history_;
     DiskThread disk_;  // the last member: the first to go
 };
+
+template <class Condition>
+void Driver::run_until(Condition condition) {
+    while (!ended_ && !condition()) context_.run_one();
+}
+
+template <class Events>
+void Driver::turn(Events events) {
+    if (closing_) return;
+    now_ = steady_now();
+    events();
+    take_commands();
+    node_->end_of_turn(now_, outbox_);
+    after_turn();
+}
 
 }  // namespace p2pbank

@@ -31,7 +31,9 @@ void Driver::stop_now(int status) {
 }
 
 std::string Driver::format(const Answer& answer) const {
-    return options_.json ? to_json(answer) : to_lines(answer);
+    if (options_.json) return to_json(answer);
+    // Answers are never coloured: programs read terminals, too.
+    return terminal_ ? to_screen(answer, false) : to_lines(answer);
 }
 
 std::string Driver::format(const TraceEvent& event) const {
@@ -63,7 +65,7 @@ Result<void> Driver::claim_store_now(std::string_view name) {
 
 void Driver::release_store_now() {
     P2PBANK_CHECK(store_);
-    if (const std::optional<DiskJob> job = disk_.wait()) finish(*job);
+    if (std::optional<DiskJob> job = disk_.wait()) finish(*job);
     Store::remove(std::move(store_));
 }
 
@@ -78,6 +80,8 @@ void Driver::give_to_disk() {
     job.records = std::move(batch.records);
     job.table = std::move(batch.table);
     job.table_name = options_.table_name;
+    job.facts = std::move(batch.facts);
+    job.position = node_->history_position();
     if (replace) job.replacement = std::move(snapshot);
     if (store_) {
         job.journal = &store_->journal();
@@ -88,39 +92,56 @@ void Driver::give_to_disk() {
 }
 
 // Between turns, so the snapshot stands for everything that the node has said so far, what is still
-// gathering for the disk included.
+// gathering for the disk included. What it leaves out is told by the history alone: that must have
+// all of it first.
 bool Driver::journal_worth_replacing(std::vector<std::string>& snapshot) {
-    if (!store_ || store_->journal().bytes() <= replace_above_) return false;
+    if (!store_ || (!replacing_ && store_->journal().bytes() <= replace_above_)) return false;
+    if (replacing_ && !history_holds_all()) return false;
     uint64_t bytes = 0;
     node_->snapshot([&](std::string record) {
         bytes += record.size();
         snapshot.push_back(std::move(record));
     });
     replace_above_ = std::max(options_.journal_min_bytes, kReplaceFactor * bytes);
-    return store_->journal().bytes() > replace_above_;
+    if (store_->journal().bytes() <= replace_above_) {
+        replacing_ = false;
+        return false;
+    }
+    // From here on nothing more is taken in, so that the history reaches the node.
+    replacing_ = history_ != nullptr && !history_holds_all();
+    return !replacing_;
+}
+
+// All facts of what the node has said, and a position that says so.
+bool Driver::history_holds_all() {
+    if (outbox_.batch_waiting() || !history_->idle()) return false;
+    history_->apply({}, node_->history_position());
+    if (history_->written() == history_->position()) return true;
+    history_->catch_up();
+    return false;
 }
 
 void Driver::on_disk_done() {
-    const std::optional<DiskJob> job = disk_.collect();
+    std::optional<DiskJob> job = disk_.collect();
     if (!job) return;  // release_store_now() was faster
     give_to_disk();    // the disk first: what follows takes less time than it does
     finish(*job);
     after_turn();
 }
 
-void Driver::finish(const DiskJob& job) {
+void Driver::finish(DiskJob& job) {
     if (trace_ && !job.records.empty()) {
         trace_->write(
             format(TraceEvent{"durable", {{"records", std::to_string(job.records.size())}}}));
     }
+    // Before what waited: a query among it is to see these facts.
+    if (history_) history_->apply(std::move(job.facts), job.position);
     outbox_.durable(job.number);
 }
 
-// On the disk thread. Nothing that waited for the disk may go out, so the loop is not asked.
-void Driver::end_at_once(const Error& error) {
-    const std::string text = "\n" + options_.name +
-                             " stopped at once, because nobody knows what is " +
-                             "on the disk now: " + error.message + "\n";
+// On the thread that failed. Nothing that waited for it may go out, so the loop is not asked.
+void Driver::end_at_once(const std::string& reason) {
+    const std::string text = "\n" + options_.name + " stopped at once, " + reason + "\n";
     if (terminal_before_) ::tcsetattr(STDIN_FILENO, TCSANOW, &*terminal_before_);
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
     ::_exit(kExitDisk);

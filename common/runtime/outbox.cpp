@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "common/runtime/history_thread.h"
+
 namespace p2pbank {
 
 void Outbox::persist(std::string record) {
@@ -63,6 +65,24 @@ void Outbox::stop(int status) {
     }
 }
 
+void Outbox::start_job(JobId job, Job work) {
+    if (free_to_go()) {
+        outside_.start_job_now(job, std::move(work));
+    } else {
+        hold(StartJob{job, std::move(work)});
+    }
+}
+
+void Outbox::ask(CommandId command, std::vector<Question> questions) {
+    outside_.ask_now(command, std::move(questions));
+}
+
+// Not held back: it goes the way of the record that it follows from, which is in the same batch.
+void Outbox::fact(uint64_t, Fact fact) {
+    bytes_gathering_ += HistoryThread::bytes_of(fact);
+    gathering_.facts.push_back(std::move(fact));
+}
+
 Result<void> Outbox::claim_store(std::string_view name) {
     return outside_.claim_store_now(name);
 }
@@ -71,6 +91,7 @@ void Outbox::release_store() {
     outside_.release_store_now();
     // What waits for these records goes on with the next batch, which no longer holds them.
     gathering_.records.clear();
+    gathering_.facts.clear();
     bytes_gathering_ = gathering_.table ? gathering_.table->size() : 0;
 }
 
@@ -106,6 +127,8 @@ void Outbox::carry_out(Effect effect) {
         outside_.trace_now(line->text);
     } else if (auto* stop = std::get_if<Stop>(&effect)) {
         outside_.stop_now(stop->status);
+    } else if (auto* start = std::get_if<StartJob>(&effect)) {
+        outside_.start_job_now(start->job, std::move(start->work));
     }
 }
 
@@ -115,6 +138,16 @@ size_t Outbox::size_of(const Effect& effect) {
     if (auto* reply = std::get_if<Reply>(&effect)) bytes += reply->text.size();
     if (auto* notice = std::get_if<Notice>(&effect)) bytes += notice->text.size();
     if (auto* line = std::get_if<TraceLine>(&effect)) bytes += line->text.size();
+    if (auto* start = std::get_if<StartJob>(&effect)) bytes += size_of(start->work);
+    return bytes;
+}
+
+// What is large: files that are written. The rest is small, and is in Waiting.
+size_t Outbox::size_of(const Job& job) {
+    size_t bytes = 0;
+    if (const auto* write = std::get_if<WriteFiles>(&job)) {
+        for (const auto& [name, content] : write->files) bytes += content.size();
+    }
     return bytes;
 }
 

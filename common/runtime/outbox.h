@@ -27,22 +27,25 @@ class Outside {
     virtual void notice_now(Severity severity, const std::string& text) = 0;
     virtual void trace_now(const std::string& line) = 0;
     virtual void stop_now(int status) = 0;
+    virtual void start_job_now(JobId job, Job work) = 0;
 
     // Not held back: called while the node is at work.
     virtual std::string format(const Answer& answer) const = 0;
     virtual std::string format(const TraceEvent& event) const = 0;
     virtual bool tracing_now() const = 0;
+    virtual void ask_now(CommandId command, std::vector<Question> questions) = 0;
     virtual void stop_announced() = 0;  // stop() was called; stop_now() follows in its order
     virtual Result<void> claim_store_now(std::string_view name) = 0;
     virtual void release_store_now() = 0;  // no batch may be on its way to the disk afterwards
 };
 
-class Outbox final : public Effects {
+class Outbox final : public Effects, public FactSink {
   public:
     struct Batch {
         uint64_t number = 0;
         std::vector<std::string> records;
         std::optional<std::string> table;  // the last one of the batch: each is a whole
+        std::vector<Fact> facts;           // for the history, when the records are durable
     };
 
     explicit Outbox(Outside& outside) : outside_(outside) {}
@@ -52,11 +55,14 @@ class Outbox final : public Effects {
     void answer(CommandId command, Answer answer) override;
     void notice(Severity severity, std::string text) override;
     void publish_table(std::string content) override;
+    void start_job(JobId job, Job work) override;
+    void ask(CommandId command, std::vector<Question> questions) override;
     Result<void> claim_store(std::string_view name) override;
     void release_store() override;
     void stop(int status) override;
     bool tracing() const override { return outside_.tracing_now(); }
     void trace(TraceEvent event) override;
+    void fact(uint64_t position, Fact fact) override;
 
     // True if something waits for the batch that is gathering.
     bool batch_waiting() const { return barrier_ == next_batch_; }
@@ -92,7 +98,11 @@ class Outbox final : public Effects {
     struct Stop {
         int status;
     };
-    using Effect = std::variant<Datagram, Reply, Notice, TraceLine, Stop>;
+    struct StartJob {
+        JobId job;
+        Job work;
+    };
+    using Effect = std::variant<Datagram, Reply, Notice, TraceLine, Stop, StartJob>;
     struct Waiting {
         uint64_t batch;  // carried out when this one is durable
         Effect effect;
@@ -102,6 +112,7 @@ class Outbox final : public Effects {
     void hold(Effect effect);
     void carry_out(Effect effect);
     static size_t size_of(const Effect& effect);
+    static size_t size_of(const Job& job);
 
     Outside& outside_;
     Batch gathering_;

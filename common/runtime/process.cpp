@@ -24,8 +24,14 @@ void prepare_process() {
 
 uint64_t random_seed() {
     uint64_t seed = 0;
-    P2PBANK_CHECK(::getrandom(&seed, sizeof seed, 0) == static_cast<ssize_t>(sizeof seed));
+    random_bytes({reinterpret_cast<unsigned char*>(&seed), sizeof seed});
     return seed;
+}
+
+// Up to 256 bytes come whole.
+void random_bytes(std::span<unsigned char> out) {
+    P2PBANK_CHECK(out.size() <= 256);
+    P2PBANK_CHECK(::getrandom(out.data(), out.size(), 0) == static_cast<ssize_t>(out.size()));
 }
 
 }  // namespace p2pbank

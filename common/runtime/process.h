@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 namespace p2pbank {
 
@@ -12,6 +13,7 @@ void prepare_process();
 
 // A seed that nobody can guess, from the system.
 uint64_t random_seed();
+void random_bytes(std::span<unsigned char> out);
 
 // Exit statuses of the programs besides 0 and 1.
 inline constexpr int kExitUsage = 2;  // wrong usage, or what is needed to start is not there

@@ -19,13 +19,13 @@ class Prompts {
     // input.
     template <class Parse>
     auto ask(std::string_view prompt, Parse parse) {
-        using Value = std::decay_t<decltype(parse(std::string_view()).value())>;
+        using Parsed = std::decay_t<decltype(parse(std::string_view()).value())>;
         for (;;) {
             say(prompt);
             const std::optional<std::string> text = read();
-            if (!text) return std::optional<Value>();
+            if (!text) return std::optional<Parsed>();
             auto value = parse(std::string_view(*text));
-            if (value) return std::optional<Value>(std::move(value).value());
+            if (value) return std::optional<Parsed>(std::move(value).value());
             say(value.error().message + "\n");
         }
     }

@@ -49,6 +49,8 @@ class Terminal::Impl {
     Impl(std::string prompt, int fd, Hooks hooks);
     ~Impl();
     std::optional<std::string> read_line();
+    std::optional<std::string> read_text(std::string prompt);
+    std::optional<Secret> ask(const Question& question);
     void show(std::string_view text);
     EditLine* editor() { return editor_; }
     bool editing() const { return editing_; }
@@ -62,6 +64,7 @@ class Terminal::Impl {
     int read_key(wchar_t* key);
     unsigned char complete();
     void clear_edited_line();
+    std::optional<char> read_byte();
 
     std::string prompt_;
     int fd_;
@@ -69,7 +72,10 @@ class Terminal::Impl {
     EditLine* editor_;
     History* history_;
     bool editing_ = false;
-    std::mbstate_t partial_ = {};  // of a character of several bytes
+    bool is_command_ = true;  // what is edited
+    const Question* asking_ = nullptr;
+    const std::string* typed_ = nullptr;  // so far, as the answer to it
+    std::mbstate_t partial_ = {};         // of a character of several bytes
 };
 
 Terminal::Impl::Impl(std::string prompt, int fd, Hooks hooks)
@@ -126,11 +132,20 @@ std::optional<std::string> Terminal::Impl::read_line() {
     el_set(editor_, EL_PREP_TERM, 1);
     std::string line(text, static_cast<size_t>(count));
     while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
-    if (line.find_first_not_of(" \t") != std::string::npos) {
+    if (is_command_ && line.find_first_not_of(" \t") != std::string::npos) {
         HistEvent event;
         history(history_, &event, H_ENTER, line.c_str());
     }
     return line;
+}
+
+std::optional<std::string> Terminal::Impl::read_text(std::string prompt) {
+    prompt_.swap(prompt);
+    is_command_ = false;
+    std::optional<std::string> text = read_line();
+    is_command_ = true;
+    prompt_.swap(prompt);
+    return text;
 }
 
 int Terminal::Impl::read_key(wchar_t* key) {
@@ -151,7 +166,61 @@ int Terminal::Impl::read_key(wchar_t* key) {
     return 0;
 }
 
+std::optional<char> Terminal::Impl::read_byte() {
+    while (hooks_.wait_for_key()) {
+        char byte = 0;
+        const ssize_t n = ::read(fd_, &byte, 1);
+        if (n == 1) return byte;
+        if (n == 0 || (errno != EAGAIN && errno != EINTR)) break;
+    }
+    return std::nullopt;
+}
+
+// The terminal is in libedit's mode: each key comes at once, and none is shown.
+std::optional<Secret> Terminal::Impl::ask(const Question& question) {
+    constexpr char kEndOfInput = 0x04;
+    constexpr char kKillLine = 0x15;
+    std::string typed;
+    typed.reserve(limits::kMaxLineBytes);  // never moved, so no copy stays behind
+    asking_ = &question;
+    typed_ = &typed;
+    write_out(question.prompt);
+    std::fflush(stdout);
+    std::optional<char> key;
+    while ((key = read_byte()) && *key != '\n' && *key != '\r') {
+        if (*key == kEndOfInput && typed.empty()) {
+            key.reset();
+            break;
+        }
+        const size_t shown = question.hidden ? 0 : width(typed);
+        if (*key == '\b' || *key == 0x7F) {
+            while (!typed.empty() && width(std::string_view(typed).substr(typed.size() - 1)) == 0) {
+                typed.pop_back();
+            }
+            if (!typed.empty()) typed.pop_back();
+        } else if (*key == kKillLine) {
+            typed.clear();
+        } else if ((static_cast<unsigned char>(*key) >= 0x20 || *key == '\t') &&
+                   typed.size() < limits::kMaxLineBytes) {
+            typed += *key;
+            if (!question.hidden) write_out({&*key, 1});
+        }
+        if (!question.hidden) {
+            for (size_t left = width(typed); left < shown; ++left) write_out("\b \b");
+        }
+        std::fflush(stdout);
+    }
+    asking_ = nullptr;
+    typed_ = nullptr;
+    write_out("\n");
+    std::fflush(stdout);
+    Secret answer(std::move(typed));
+    if (!key) return std::nullopt;
+    return answer;
+}
+
 unsigned char Terminal::Impl::complete() {
+    if (!is_command_) return CC_ERROR;
     const LineInfo* info = el_line(editor_);
     const std::string_view typed(info->buffer, static_cast<size_t>(info->cursor - info->buffer));
     const size_t blank = typed.find_last_of(" \t");
@@ -189,7 +258,12 @@ void Terminal::Impl::clear_edited_line() {
 
 void Terminal::Impl::show(std::string_view text) {
     if (editing_) clear_edited_line();
+    if (asking_ != nullptr) write_out("\r\033[J");
     write_out(text);
+    if (asking_ != nullptr) {
+        write_out(asking_->prompt);
+        if (!asking_->hidden) write_out(*typed_);
+    }
     std::fflush(stdout);
     if (editing_) el_set(editor_, EL_REFRESH);
 }
@@ -201,6 +275,21 @@ Terminal::~Terminal() = default;
 
 std::optional<std::string> Terminal::read_line() {
     return impl_->read_line();
+}
+
+std::optional<Secret> Terminal::ask(const Question& question) {
+    return impl_->ask(question);
+}
+
+bool Terminal::has_colour() {
+    const char* const no_colour = std::getenv("NO_COLOR");
+    if (no_colour != nullptr && *no_colour != '\0') return false;
+    const char* const kind = std::getenv("TERM");
+    return kind != nullptr && *kind != '\0' && std::string_view(kind) != "dumb";
+}
+
+std::optional<std::string> Terminal::read_text(std::string prompt) {
+    return impl_->read_text(std::move(prompt));
 }
 
 void Terminal::show(std::string_view text) {

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/core/jobs.h"
+
 namespace p2pbank {
 
 class Terminal {
@@ -28,8 +30,19 @@ class Terminal {
     Terminal(std::string prompt, int fd, Hooks hooks);
     ~Terminal();  // saves the history, gives the terminal back as it was
 
-    // One line without its newline; nothing at the end of the input or of the program.
+    // One command line without its newline; nothing at the end of the input or of the program.
     std::optional<std::string> read_line();
+    // The same for text that is no command: under a prompt of its own, without completion, and not
+    // remembered.
+    std::optional<std::string> read_text(std::string prompt);
+
+    // Asks, and reads one line without editing or history; hidden: without showing what is typed.
+    // Requires that read_line() has been called before. Nothing at the end of the input or of the
+    // program.
+    std::optional<Secret> ask(const Question& question);
+
+    // Whether people want colours here: NO_COLOR is not set, and TERM is one that has them.
+    static bool has_colour();
 
     // Writes text that ends in a newline; while a line is edited, above it.
     void show(std::string_view text);

@@ -91,7 +91,7 @@ Run run(const std::string& folder, const std::string& script, uint64_t journal_m
         DriverOptions options;
         options.output = out;
         options.journal_min_bytes = journal_min;
-        Driver driver(options, input, log);
+        Driver driver(std::move(options), input, log);
         const auto port = driver.bind(0);
         REQUIRE(port);
         Counter node;

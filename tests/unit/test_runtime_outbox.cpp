@@ -28,6 +28,12 @@ class Recorder final : public Outside {
     }
     void trace_now(const std::string& line) override { done.push_back("trace " + line); }
     void stop_now(int status) override { done.push_back("stop " + std::to_string(status)); }
+    void start_job_now(JobId job, Job) override {
+        done.push_back("job " + std::to_string(job.value()));
+    }
+    void ask_now(CommandId command, std::vector<Question>) override {
+        done.push_back("ask " + std::to_string(command.value()));
+    }
     std::string format(const Answer& answer) const override { return answer.text; }
     std::string format(const TraceEvent& event) const override { return std::string(event.kind); }
     bool tracing_now() const override { return trace; }
@@ -129,4 +135,27 @@ TEST_CASE("outbox: records of a released store are dropped, and what waited goes
     CHECK(batch.records.empty());
     outbox.durable(batch.number);
     CHECK(outside.done.size() == 1);
+}
+
+TEST_CASE("outbox: a job waits for the records before it, a question does not") {
+    Recorder outside;
+    Outbox outbox(outside);
+    outbox.persist("r");
+    outbox.start_job(JobId(1), ReadFile{"file", 1});
+    outbox.ask(CommandId(2), {{"Password: ", true}});
+    CHECK(outside.done == std::vector<std::string>{"ask 2"});
+    outbox.durable(outbox.take_batch().number);
+    CHECK(outside.done == std::vector<std::string>{"ask 2", "job 1"});
+    CHECK(outbox.bytes() == 0);
+}
+
+TEST_CASE("outbox: facts go with the batch of the record that they follow from") {
+    Recorder outside;
+    Outbox outbox(outside);
+    outbox.fact(1, {0, {std::string("a")}});
+    outbox.persist("r1");
+    const Outbox::Batch first = outbox.take_batch();
+    CHECK(first.facts.size() == 1);
+    outbox.persist("r2");
+    CHECK(outbox.take_batch().facts.empty());
 }
