@@ -128,18 +128,25 @@ Answer audit_answer(const State& state, const std::map<std::string, wire::Report
     for (const Account& account : state.accounts()) sums.add(account.totals);
     Answer details;
     const MoneyTotal in_transit = add_settled_channels(state, details);
+    // What customers paid to the bank's own accounts is still there, and what it lent is with them.
+    const MoneyTotal own = state.business.own_total();
     MoneyTotal difference = sums.balances;
     difference += in_transit;
+    difference += own;
     difference -= sums.expected;
-    Answer answer = success("audit balances " + sums.balances.to_string() + " in-transit " +
-                            in_transit.to_string() + " expected " + sums.expected.to_string() +
-                            " difference " + difference.to_string());
+    Answer answer =
+        success("audit balances " + sums.balances.to_string() + " in-transit " +
+                in_transit.to_string() + (own.is_zero() ? "" : " bank " + own.to_string()) +
+                " expected " + sums.expected.to_string() + " difference " + difference.to_string());
     answer.facts = {number("balances", sums.balances.to_string()),
-                    number("in_transit", in_transit.to_string()),
+                    number("in_transit", in_transit.to_string()), number("bank", own.to_string()),
                     number("expected", sums.expected.to_string()),
                     number("difference", difference.to_string())};
     answer.lines = std::move(details.lines);
     answer.tables = std::move(details.tables);
+    for (const auto& [name, balance] : state.business.own_accounts()) {
+        answer.line("the bank's own account " + name + ": " + balance.to_string());
+    }
     add_corrections(state, answer);
     add_reports(state, reports, answer);
     return answer;

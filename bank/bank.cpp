@@ -18,6 +18,18 @@ Bank::Bank(BankSettings settings)
           [this](const Requester& requester, const Answer& answer) { promise(requester, answer); },
           [this](const Requester& requester, Answer answer) {
               reply(requester, std::move(answer));
+          }),
+      sign_in_(
+          context_, context_.secrets, settings.key_seed, [this] { return JobId(++jobs_); },
+          [this](const Origin& to, uint64_t nonce, Answer answer, uint64_t session) {
+              desk_.tell(to, nonce, std::move(answer), session);
+          }),
+      deals_(context_, sign_in_),
+      desk_(
+          context_, sign_in_, [this] { return JobId(++jobs_); },
+          [this](CommandId id, Answer answer) {
+              if (under_way_ == id) under_way_.reset();
+              context_.answer(id, std::move(answer));
           }) {}
 
 Result<void> Bank::replay(std::string_view bytes) {
@@ -36,6 +48,8 @@ void Bank::start(TimePoint now, Effects& effects) {
     context_.courier.identify("bank", context_.state.boots);
     take_over_edits();
     decisions_.resume();
+    context_.notice(Severity::info,
+                    "the key of this bank is " + fingerprint(sign_in_.public_key()));
 }
 
 void Bank::on_datagram(TimePoint now, Socket socket, Address from, std::string_view bytes,
@@ -50,6 +64,10 @@ void Bank::on_datagram(TimePoint now, Socket socket, Address from, std::string_v
         wire::Datagram message;
         message.mutable_probe()->set_nonce(datagram.probe().nonce());
         message.mutable_probe()->set_answer(true);
+        const KeyBytes& key = sign_in_.public_key();
+        message.mutable_probe()->set_bank_key(key.data(), key.size());
+        message.mutable_probe()->set_starting_balance(
+            context_.state.business.settings().starting_balance.cents());
         context_.send(origin, std::move(message));
         return;
     }
@@ -59,6 +77,10 @@ void Bank::on_datagram(TimePoint now, Socket socket, Address from, std::string_v
     }
     if (datagram.has_command()) {
         on_customer_command(datagram, origin);
+        return;
+    }
+    if (datagram.has_ask()) {
+        desk_.on_ask(datagram, origin);
         return;
     }
     Account* account = context_.state.find(datagram.sender());
@@ -77,6 +99,8 @@ void Bank::on_datagram(TimePoint now, Socket socket, Address from, std::string_v
 void Bank::from_account(Account& account, const wire::Datagram& datagram, const Origin& from) {
     if (datagram.has_probe()) {
         procedures_.on_probe_answer(account, datagram.probe().nonce());
+    } else if (datagram.has_deal()) {
+        deals_.on_deal(account, datagram, from);
     } else if (datagram.has_settle()) {
         decisions_.on_settle(account, datagram, from);
     } else if (datagram.has_settle_refused()) {
@@ -110,6 +134,11 @@ void Bank::from_account(Account& account, const wire::Datagram& datagram, const 
         }
         context_.send(from, std::move(message));
     }
+}
+
+void Bank::on_job(TimePoint now, JobId job, JobResult result, Effects& effects) {
+    at(now, effects);
+    if (!desk_.on_job(job, result)) sign_in_.on_job(job, std::move(result));
 }
 
 void Bank::on_timer(TimePoint now, Effects& effects) {

@@ -10,8 +10,11 @@
 #include <vector>
 
 #include "bank/context.h"
+#include "bank/deals.h"
 #include "bank/decisions.h"
+#include "bank/desk.h"
 #include "bank/procedures.h"
+#include "bank/sign_in.h"
 #include "common/core/node.h"
 #include "common/stable/table.h"
 
@@ -33,12 +36,16 @@ class Bank : public Node {
                      Effects& effects) override;
     void on_command(TimePoint now, CommandId id, std::string_view line, Effects& effects) override;
     void on_timer(TimePoint now, Effects& effects) override;
+    void on_job(TimePoint now, JobId job, JobResult result, Effects& effects) override;
+    void tell_history(FactSink* sink) override { context_.state.history = sink; }
+    uint64_t history_position() const override { return context_.state.position; }
     void on_close(TimePoint now, int step, Effects& effects) override;
     void end_of_turn(TimePoint now, Effects& effects) override;
     std::optional<TimePoint> next_wake() const override;
     bool wants_commands() const override;
     void snapshot(const std::function<void(std::string)>& take) const override;
     std::vector<std::string> complete(std::string_view line) const override;
+    std::vector<MenuSection> menu() const override { return bank::menu_sections(); }
 
     // For the simulator's oracles and for tests.
     const bank::State& state() const { return context_.state; }
@@ -65,6 +72,8 @@ class Bank : public Node {
                  const bank::Origin& from);
     void on_attach(const wire::Datagram& datagram, const bank::Origin& from);
     void offer_account(const wire::Attach& attach, const bank::Origin& from);
+    // Whose the account will be: nobody's (empty), or the person's who has signed in.
+    Result<std::string> owner_of(const wire::Datagram& datagram);
     std::optional<Answer> why_not_open(std::string_view name, const wire::Open& open) const;
     Answer opened_answer(const bank::Account& account) const;
 
@@ -75,7 +84,7 @@ class Bank : public Node {
     Result<const bank::Account*> open_account(std::string_view name) const;
     Answer customers() const;
     Answer cohorts() const;
-    Answer help(const Words& words) const;
+    void console_exit(CommandId id, const Words& words);
 
     // table.cpp
     Result<void> import_row(const TableRow& row, size_t line);
@@ -85,6 +94,10 @@ class Bank : public Node {
     bank::Context context_;
     bank::Decisions decisions_;
     bank::Procedures procedures_;
+    uint64_t jobs_ = 0;  // started so far
+    bank::SignIn sign_in_;
+    bank::Deals deals_;
+    bank::Desk desk_;
 
     std::deque<Waiting> waiting_;              // at the console, behind the one under way
     std::optional<CommandId> under_way_;       // at the console

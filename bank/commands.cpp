@@ -4,6 +4,7 @@
 
 #include "bank/bank.h"
 #include "common/base/names.h"
+#include "common/base/words.h"
 
 namespace p2pbank {
 
@@ -11,29 +12,8 @@ using namespace bank;
 
 namespace {
 
-struct Help {
-    std::string_view verb;
-    std::string_view usage;
-    std::string_view text;
-};
-
-constexpr Help kHelp[] = {
-    {"open", "open <name> <balance> <ip_address> <port1> <port2>",
-     "opens an account for the customer program that listens there"},
-    {"exit", "exit <name>", "closes an account that is in no cohort"},
-    {"new-cohort", "new-cohort <name> <number_of_customers>",
-     "forms a cohort of <name> and others picked at random"},
-    {"delete-cohort", "delete-cohort <name> [--force]",
-     "ends the cohort of <name> with a last checkpoint; --force: at its last cut"},
-    {"customers", "customers", "all accounts"},
-    {"cohorts", "cohorts", "all cohorts and their members"},
-    {"audit", "audit", "whether the money adds up, and what is in transit"},
-    {"help", "help [<command>]", "this list"},
-    {"quit", "quit", "ends the program; everything is kept"},
-};
-
-Answer usage(const std::string& how) {
-    return failure("usage", "write: " + how);
+Answer usage(std::string_view verb) {
+    return usage_failure(command_table(), verb);
 }
 
 std::string padded(std::string text, size_t width) {
@@ -86,20 +66,16 @@ bool Bank::execute(CommandId id, std::string_view line) {
         open(id, words);
         return true;
     }
-    if (verb == "exit" || verb == "new-cohort" || verb == "delete-cohort") {
+    if (verb == "exit" || verb == "close" || verb == "new-cohort" || verb == "delete-cohort") {
         const bool force = verb == "delete-cohort" && words.size() == 3 && words[2] == "--force";
         const size_t wanted = verb == "new-cohort" || force ? 3 : 2;
-        if (words.size() != wanted) {
-            return done(usage(verb == "exit"         ? "exit <name>"
-                              : verb == "new-cohort" ? "new-cohort <name> <number_of_customers>"
-                                                     : "delete-cohort <name> [--force]"));
-        }
+        if (words.size() != wanted) return done(usage(verb));
         const auto account = open_account(words[1]);
         if (!account) return done(failure(account.error()));
         // The answer may come at once, and clears this then.
         under_way_ = id;
-        if (verb == "exit") {
-            procedures_.exit(requester, *account.value());
+        if (verb == "exit" || verb == "close") {
+            procedures_.exit(requester, *account.value(), verb == "close");
         } else if (verb == "delete-cohort") {
             procedures_.delete_cohort(requester, *account.value(), force);
         } else {
@@ -112,14 +88,24 @@ bool Bank::execute(CommandId id, std::string_view line) {
         }
         return !under_way_.has_value();
     }
-    if (verb == "help") return done(help(words));
-    if (verb != "customers" && verb != "cohorts" && verb != "audit") {
-        return done(words.empty()
-                        ? failure("usage", "an empty line is no command; `help` lists the commands")
-                        : failure("unknown-command",
-                                  quote(verb) + " is not a command; `help` lists the commands"));
+    if (verb == "help") return done(help_answer(command_table(), words));
+    if (verb == "menu") {
+        return done(failure(
+            "no-terminal", "the menu needs a terminal; everything in it is a command, see `help`"));
     }
-    if (words.size() != 1) return done(usage(std::string(verb)));
+    if (SignIn::handles(verb)) {
+        const auto quoted = split_quoted(line);
+        return done(quoted ? sign_in_.at_console(quoted.value()) : failure(quoted.error()));
+    }
+    if (Desk::handles(verb)) {
+        under_way_ = id;
+        desk_.at_console(id, line);
+        return !under_way_.has_value();
+    }
+    if (verb != "customers" && verb != "cohorts" && verb != "audit") {
+        return done(unknown_command(command_table(), verb));
+    }
+    if (words.size() != 1) return done(usage(verb));
     if (verb == "customers") return done(customers());
     if (verb == "cohorts") return done(cohorts());
     under_way_ = id;
@@ -130,7 +116,7 @@ bool Bank::execute(CommandId id, std::string_view line) {
 void Bank::open(CommandId id, const Words& words) {
     const auto refuse = [&](const Error& error) { context_.answer(id, failure(error)); };
     if (words.size() != 6) {
-        context_.answer(id, usage("open <name> <balance> <ip_address> <port1> <port2>"));
+        context_.answer(id, usage("open"));
         return;
     }
     const auto name = check_name(words[1]);
@@ -218,33 +204,16 @@ Answer Bank::cohorts() const {
     return answer;
 }
 
-Answer Bank::help(const Words& words) const {
-    Answer answer = success("help");
-    for (const Help& help : kHelp) {
-        if (words.size() == 2 && words[1] != help.verb) continue;
-        answer.line(std::string(help.usage));
-        answer.line("    " + std::string(help.text));
-    }
-    if (words.size() > 2 || answer.lines.empty()) {
-        return failure("usage", words.size() == 2
-                                    ? quote(words[1]) + " is not a command; `help` lists them"
-                                    : "write: help [<command>]");
-    }
-    return answer;
-}
-
 std::vector<std::string> Bank::complete(std::string_view line) const {
     const Words words = split_words(line);
     const bool new_word = line.empty() || line.back() == ' ';
     const size_t position = words.size() + (new_word ? 1 : 0);
     const std::string_view begun = new_word || words.empty() ? std::string_view() : words.back();
-    std::vector<std::string> found;
+    std::vector<std::string> found = complete_line(command_table(), line);
     const auto offer = [&](std::string_view word) {
         if (word.substr(0, begun.size()) == begun) found.emplace_back(word);
     };
-    if (position <= 1 || (position == 2 && words[0] == "help")) {
-        for (const Help& help : kHelp) offer(help.verb);
-    } else if (position == 2) {
+    if (position == 2 && words[0] != "help") {
         constexpr size_t kMostOffered = 200;
         for (const Account& account : context_.state.accounts()) {
             if (found.size() < kMostOffered && !account.exited) offer(account.name);

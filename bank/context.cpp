@@ -4,7 +4,8 @@
 
 namespace p2pbank::bank {
 
-void Context::commit(const State::Record& record) {
+void Context::commit(State::Record& record) {
+    record.set_at_ms(static_cast<uint64_t>(wall_us() / 1'000));
     const auto applied = state.apply(record);
     P2PBANK_CHECK(applied.ok());
     effects->persist(record.SerializeAsString());

@@ -5,6 +5,7 @@
 // behind the table that shows what it says.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
@@ -13,11 +14,17 @@
 #include "common/base/random.h"
 #include "common/core/courier.h"
 #include "common/core/effects.h"
+#include "common/core/keyed_random.h"
 
 namespace p2pbank {
 
 struct BankSettings {
     uint64_t seed = 0;
+    // What to add to a TimePoint to get microseconds since 1970.
+    int64_t wall_offset_us = 0;
+    KeyBytes secret_seed{};  // for everything that must not be guessed: drawn anew at each start
+    KeyBytes key_seed{};     // of the bank's key pair; kept in a file of its own
+    bool require_verified = false;  // accounts are opened by people who have verified their e-mail
 };
 
 namespace bank {
@@ -30,21 +37,28 @@ struct Origin {
 };
 
 struct Context {
-    explicit Context(const BankSettings& settings)
-        : random(settings.seed), courier(random.next()) {}
+    explicit Context(const BankSettings& s)
+        : settings(s), random(s.seed), secrets(s.secret_seed), courier(random.next()) {}
+
+    BankSettings settings;
 
     Random random;
+    KeyedRandom secrets;  // for what nobody may guess
     State state;
     Courier courier;
     TimePoint now{};
     Effects* effects = nullptr;  // of the event being handled
 
-    void commit(const State::Record& record);
+    // Applies the record and persists it.
+    void commit(State::Record& record);
+    // Microseconds since 1970.
+    int64_t wall_us() const { return now.time_since_epoch().count() + settings.wall_offset_us; }
 
     // Sends at the end of the turn, from the bank's one socket.
     void send(const Origin& to, wire::Datagram message);
     void send(const Account& account, wire::Datagram message);
     void answer(CommandId command, Answer answer);
+
     void release_outbox();
 
     void notice(Severity severity, std::string text) { effects->notice(severity, std::move(text)); }

@@ -84,7 +84,13 @@ void Decisions::on_settle(Account& account, const wire::Datagram& datagram, cons
         if (!read) return reply(false);
         channels[channel.peer()] = std::move(*read);
     }
-    if (!adds_up(p2pbank::from_wire(settle.totals()), channels)) {
+    // What it paid and borrowed has to be what the bank accepted, to the last deal.
+    const auto dealings = checked_add(account.totals.dealings,
+                                      datagram.epoch() > account.epoch
+                                          ? Money()
+                                          : context_.state.business.pending_sum(account.name));
+    const Totals totals = p2pbank::from_wire(settle.totals());
+    if (!adds_up(totals, channels) || dealings != totals.dealings) {
         context_.notice(Severity::error, "refuses the settlement of " + account.name + " for " +
                                              to_string(id) + ": it does not add up");
         return reply(false);
@@ -97,6 +103,8 @@ void Decisions::on_settle(Account& account, const wire::Datagram& datagram, cons
     *settled->mutable_totals() = settle.totals();
     *settled->mutable_channels() = settle.channels();
     settled->set_epoch(datagram.epoch());
+    *settled->mutable_activity() = settle.activity();
+    settled->set_activity_left_out(settle.activity_left_out());
     context_.commit(record);
     reply(true);
     if (of_bank) settled_(id);
@@ -179,7 +187,8 @@ void Decisions::on_decision_request(Account& account, const wire::DecisionReques
         if (!why.empty())
             context_.notice(Severity::warning, "aborts " + to_string(id) + ": " + why);
         decide(id, request.kind(), commit,
-               {request.participants().begin(), request.participants().end()});
+               {request.participants().begin(), request.participants().end()},
+               request.rolled_back());
     }
     reply_decision(id, request.kind(), context_.state.decision(id).value_or(false), from, why);
 }
@@ -200,7 +209,8 @@ void Decisions::on_decision_query(Account& account, const wire::DecisionQuery& q
 }
 
 void Decisions::decide(const OperationId& id, wire::OperationKind kind, bool commit,
-                       const std::vector<std::string>& participants) {
+                       const std::vector<std::string>& participants,
+                       const RolledBack& rolled_back) {
     State::Record record;
     auto* decided = record.mutable_decided();
     to_wire(id, decided->mutable_operation());
@@ -210,6 +220,7 @@ void Decisions::decide(const OperationId& id, wire::OperationKind kind, bool com
         for (const std::string& name : participants) {
             if (context_.state.find(name) != nullptr) decided->add_participants(name);
         }
+        *decided->mutable_rolled_back() = rolled_back;
     }
     context_.commit(record);
     if (context_.effects->tracing()) {

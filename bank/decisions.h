@@ -32,8 +32,9 @@ class Decisions {
     void on_cohort_ended_ack(Account& account, const wire::CohortEndedAck& ack);
 
     // Records the decision; a COMMIT is then told to the participants until they acknowledge it.
+    using RolledBack = google::protobuf::RepeatedPtrField<wire::RolledBack>;
     void decide(const OperationId& id, wire::OperationKind kind, bool commit,
-                const std::vector<std::string>& participants);
+                const std::vector<std::string>& participants, const RolledBack& rolled_back = {});
     // The end of a cohort is told to its members until they acknowledge it.
     void tell_end(const Account& account);
 

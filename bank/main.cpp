@@ -6,7 +6,11 @@
 #include <CLI/CLI.hpp>
 
 #include "bank/bank.h"
+#include "bank/history/schema.h"
+#include "common/runtime/clock.h"
 #include "common/runtime/driver.h"
+#include "common/runtime/history_start.h"
+#include "common/runtime/keys.h"
 #include "common/runtime/process.h"
 #include "common/runtime/prompts.h"
 
@@ -21,6 +25,9 @@ struct Arguments {
     bool any_port = false;
     std::string data = "data/data.csv";
     std::string log_level = "info";
+    std::optional<int> password_fd;
+    bool require_verified = false;
+    bool new_history = false;
     DriverOptions driver;
 };
 
@@ -43,6 +50,27 @@ std::optional<uint16_t> choose_port(const Arguments& arguments, LineReader& inpu
     return std::nullopt;
 }
 
+// The bank's files beside the table `table`.
+std::string beside(const std::string& table, const std::string& ending) {
+    return (table == "data.csv" ? "bank" : table) + ending;
+}
+
+// What the bank has to have before it reads its journal. Errors: io-error, bad-key, usage.
+Result<BankSettings> prepare(const Arguments& arguments, const std::string& folder,
+                             const std::string& key_file) {
+    const Result<void> made = make_folder(folder, 0700);
+    if (!made) return made.error();
+    const Result<Key> key = own_key(key_file);
+    if (!key) return key.error();
+    BankSettings settings;
+    settings.seed = random_seed();
+    settings.wall_offset_us = wall_offset_us();
+    random_bytes(settings.secret_seed);
+    settings.key_seed = key.value();
+    settings.require_verified = arguments.require_verified;
+    return settings;
+}
+
 int run(Arguments arguments) {
     Log log("bank", arguments.log_level);
     LineReader input(STDIN_FILENO);
@@ -52,14 +80,26 @@ int run(Arguments arguments) {
     const std::optional<uint16_t> port = choose_port(arguments, input, log);
     if (!port) return kExitUsage;
 
-    Bank bank(BankSettings{random_seed()});
-    auto store = Store::open({folder, file + ".journal", file + ".lock"},
-                             [&](std::string_view record) { return bank.replay(record); });
+    const auto settings = prepare(arguments, folder, folder + "/" + beside(file, ".key"));
+    if (!settings) return refuse(log, settings.error().message);
+    Bank bank(settings.value());
+    HistoryStart history(folder + "/" + beside(file, ".db"), bank::history_schema(),
+                         arguments.new_history);
+    bank.tell_history(&history);
+    auto store =
+        Store::open({folder, file + ".journal", file + ".lock"}, [&](std::string_view record) {
+            Result<void> replayed = bank.replay(record);
+            if (replayed) history.replayed(bank.history_position());
+            return replayed;
+        });
     if (!store) {
         if (store.error().code != "in-use")
             return refuse(log, folder + ": " + store.error().message);
         return refuse(log, "another bank is running on " + arguments.data + ": stop it first");
     }
+    bank.tell_history(nullptr);
+    auto database = history.finish(bank.history_position(), log);
+    if (!database) return refuse(log, database.error().message);
     const Result<std::string> table = store.value()->storage().read_all(file);
     if (!table && table.error().code != "not-found") return refuse(log, table.error().message);
     const auto loaded =
@@ -67,7 +107,10 @@ int run(Arguments arguments) {
     if (!loaded) return refuse(log, arguments.data + ": " + loaded.error().message);
 
     arguments.driver.table_name = file;
+    const Result<void> secrets = arguments.driver.take_passwords_from(arguments.password_fd);
+    if (!secrets) return refuse(log, secrets.error().message);
     Driver driver(std::move(arguments.driver), input, log);
+    driver.keep_history(std::move(database).value());
     const Result<uint16_t> bound = driver.bind(*port);
     if (!bound) return refuse(log, bound.error().message);
     return driver.run(bank, std::move(store).value(),
@@ -92,6 +135,12 @@ int main(int argc, char** argv) {
     app.add_flag("--json", arguments.driver.json, "Answers as one JSON object a line");
     app.add_option("--trace", arguments.driver.trace_file, "Append what happens to this file");
     app.add_flag("--serve", arguments.driver.serve, "Keep running at the end of standard input");
+    app.add_flag("--require-verified", arguments.require_verified,
+                 "Open accounts only for people who have verified their e-mail");
+    app.add_flag("--new-history", arguments.new_history,
+                 "Move the history database aside and begin a new one");
+    app.add_option("--password-fd", arguments.password_fd,
+                   "Read passwords from this descriptor, one a line, where no terminal asks");
     app.add_option("--log-level", arguments.log_level, "What standard error shows")
         ->check(CLI::IsMember(Log::levels()))
         ->capture_default_str();

@@ -445,11 +445,32 @@ Result<Answer> Procedures::end_cohort(const Cohort& cohort, const Operation* ope
 // --- exit, by the operator
 // ------------------------------------------------------------------------
 
-void Procedures::exit(Requester requester, const Account& account) {
+std::optional<Answer> Procedures::why_not_close(const Account& account, bool empty,
+                                                Money balance) const {
+    const size_t loans = context_.state.business.open_loans(account.name, context_.wall_us());
+    if (loans > 0) {
+        return failure("open-loan", account.name + " has " + std::to_string(loans) +
+                                        (loans == 1 ? " open loan" : " open loans") +
+                                        ": `loans` shows what is to be repaid first");
+    }
+    if (empty && !balance.is_zero()) {
+        return failure("has-balance",
+                       "the balance is " + to_string(balance) + ": withdraw it first");
+    }
+    return std::nullopt;
+}
+
+void Procedures::exit(Requester requester, const Account& account, bool empty) {
     const Cohort* cohort = context_.state.cohort_of(account);
     if (cohort != nullptr) {
         reply_(requester, failure("in-cohort", account.name + " is in " + cohort->name +
                                                    "; delete-cohort comes first"));
+        return;
+    }
+    // What a running program has in it only that program knows: it is looked at when it answers.
+    auto why_not = why_not_close(account, empty && !account.attached, account.totals.balance);
+    if (why_not) {
+        reply_(requester, std::move(*why_not));
         return;
     }
     if (!account.attached) {  // no process has ever had it
@@ -463,6 +484,7 @@ void Procedures::exit(Requester requester, const Account& account) {
     Exiting exiting;
     exiting.requester = std::move(requester);
     exiting.name = account.name;
+    exiting.empty = empty;
     exiting.nonce = context_.random.next() | 1;
     exiting.deadline = context_.now + timing::kExiting;
     exiting.at = context_.now;
@@ -493,10 +515,13 @@ void Procedures::on_exit(const Requester& requester, const Account& account,
                          const wire::Exit& exit) {
     const Totals totals = from_wire(exit.totals());
     const Cohort* cohort = context_.state.cohort_of(account);
-    const bool ordered = exit.order() == 0 ||
-                         std::any_of(exiting_.begin(), exiting_.end(), [&](const Exiting& exiting) {
-                             return exiting.name == account.name && exiting.nonce == exit.order();
-                         });
+    const auto order = std::find_if(exiting_.begin(), exiting_.end(), [&](const Exiting& exiting) {
+        return exiting.name == account.name && exiting.nonce == exit.order();
+    });
+    const bool ordered = exit.order() == 0 || order != exiting_.end();
+    const bool empty = exit.empty() || (order != exiting_.end() && order->empty);
+    const auto settled =
+        checked_add(account.totals.dealings, context_.state.business.pending_sum(account.name));
     if (account.exited) {
         reply_(requester, exit_answer(account));
     } else if (cohort != nullptr || account.ended_cohort().value() != 0) {
@@ -505,7 +530,15 @@ void Procedures::on_exit(const Requester& requester, const Account& account,
                                                               "first"));
     } else if (!ordered) {
         reply_(requester, failure("refused", "the operator has given up closing the account"));
-    } else if (!adds_up(totals, ChannelMap()) || totals.carried != account.totals.carried) {
+    } else if (auto why_not = why_not_close(account, empty, totals.balance)) {
+        if (order != exiting_.end()) {
+            reply_(order->requester, *why_not);
+            exiting_.erase(order);
+        }
+        reply_(requester, std::move(*why_not));
+        return;
+    } else if (!adds_up(totals, ChannelMap()) || totals.carried != account.totals.carried ||
+               settled != totals.dealings) {
         context_.notice(Severity::error,
                         "refuses the last balance of " + account.name + ": it does not add up");
         reply_(requester, failure("refused", "the last balance does not add up"));
@@ -513,6 +546,8 @@ void Procedures::on_exit(const Requester& requester, const Account& account,
         State::Record record;
         record.mutable_exited()->set_name(account.name);
         *record.mutable_exited()->mutable_totals() = exit.totals();
+        *record.mutable_exited()->mutable_activity() = exit.activity();
+        record.mutable_exited()->set_activity_left_out(exit.activity_left_out());
         context_.commit(record);
         reply_(requester, exit_answer(account));
     }

@@ -37,7 +37,8 @@ class Procedures {
     // The names are those of existing, open accounts; everything else is checked here.
     void new_cohort(Requester requester, const Account& account, uint32_t size);
     void delete_cohort(Requester requester, const Account& account, bool force);
-    void exit(Requester requester, const Account& account);
+    // `empty`: only with nothing left in it.
+    void exit(Requester requester, const Account& account, bool empty);
     void audit(Requester requester);
 
     // A repeated request finds its procedure still under way.
@@ -89,6 +90,7 @@ class Procedures {
     struct Exiting {
         Requester requester;
         std::string name;
+        bool empty = false;
         uint64_t nonce = 0;
         TimePoint deadline{};
         TimePoint at{};
@@ -118,6 +120,8 @@ class Procedures {
     // Errors: limit, when an account cannot hold what it would get; then nothing has changed.
     Result<Answer> end_cohort(const Cohort& cohort, const Operation* operation);
     bool is_eligible(const Account& account) const;
+    // Why the account cannot be closed with this balance; nothing if it can.
+    std::optional<Answer> why_not_close(const Account& account, bool empty, Money balance) const;
     std::string unsettled(const OperationId& id, const std::vector<std::string>& members,
                           const std::map<std::string, std::string>& refusals) const;
     template <class Procedure>

@@ -1,6 +1,7 @@
 // What customer processes ask for: to be attached, and commands that they pass on. Part of Bank.
 #include "bank/bank.h"
 #include "common/base/names.h"
+#include "common/core/authority.h"
 #include "common/wire/convert.h"
 
 namespace p2pbank {
@@ -73,6 +74,26 @@ Answer Bank::opened_answer(const Account& account) const {
     return answer.fact("name", account.name).fact("balance", account.totals.opening);
 }
 
+Result<std::string> Bank::owner_of(const wire::Datagram& datagram) {
+    const wire::Open& open = datagram.command().open();
+    if (open.authority().session() == 0) {
+        if (!context_.settings.require_verified) return std::string();
+        sign_in_.refused(open.name(), "open", "not-signed-in");
+        return Error{"not-signed-in",
+                     "this bank opens accounts for verified people only: `register`, `verify` and "
+                     "`sign-in` first"};
+    }
+    const auto caller = sign_in_.caller_of(
+        open.authority(), signed_text(datagram.sender(), datagram.instance(), open),
+        Repeats::allowed);
+    if (!caller) return caller.error();
+    if (caller.value().verified) return caller.value().email;
+    sign_in_.refused(caller.value().email, "open", "not-verified");
+    return Error{"not-verified",
+                 "the e-mail is not verified yet: `verify <code>` first, with the "
+                 "code that the bank's operator has"};
+}
+
 void Bank::on_open(const wire::Datagram& datagram, const wire::Command& command,
                    const Origin& from) {
     const wire::Open& open = command.open();
@@ -81,7 +102,9 @@ void Bank::on_open(const wire::Datagram& datagram, const wire::Command& command,
     wire::Reply* out = message.mutable_reply();
     out->set_request(command.request());
     if (known == nullptr || known->opener != open.opener() || open.opener() == 0) {
-        const auto why_not = why_not_open(open.name(), open);
+        auto why_not = why_not_open(open.name(), open);
+        const auto owner = why_not ? Result<std::string>(std::string()) : owner_of(datagram);
+        if (!owner) why_not = failure(owner.error());
         if (why_not) {
             out->set_code(why_not->code);
             out->set_text(why_not->text);
@@ -96,6 +119,7 @@ void Bank::on_open(const wire::Datagram& datagram, const wire::Command& command,
         opened->set_port1(open.port1());
         opened->set_port2(open.port2());
         opened->set_opener(open.opener());
+        opened->set_owner(owner.value());
         context_.commit(record);
         record.Clear();
         auto* attached = record.mutable_attached();

@@ -33,6 +33,7 @@ void write_account(const Account& account, records::Account* out) {
         to_wire(peer, channel, out->add_channels());
     }
     out->set_ended_cohort(account.details->ended_cohort.value());
+    out->set_owner(account.details->owner);
     out->set_replied_instance(account.details->replied_instance);
     if (account.details->replied_instance != 0) *out->mutable_reply() = account.details->reply;
 }
@@ -45,6 +46,7 @@ void State::snapshot(const std::function<void(std::string)>& take) const {
     out->set_boots(boots);
     out->set_counter(counter);
     out->set_next_cohort(next_cohort);
+    out->set_position(position);
     for (const uint64_t hash : table_hashes) out->add_table_hashes(hash);
     for (const auto& [initiator, operation] : operations) {
         records::Operation* written = out->add_operations();
@@ -59,6 +61,11 @@ void State::snapshot(const std::function<void(std::string)>& take) const {
             for (const auto& [peer, channel] : settlement.channels) {
                 to_wire(peer, channel, settled->add_channels());
             }
+            settled->set_orders_upto(settlement.orders_upto);
+            for (const wire::Activity& line : settlement.activity) {
+                *settled->add_activity() = line;
+            }
+            settled->set_activity_left_out(settlement.activity_left_out);
         }
     }
     for (const auto& [id, commit] : committed) {
@@ -78,8 +85,15 @@ void State::snapshot(const std::function<void(std::string)>& take) const {
     }
     take(record.SerializeAsString());
     record.Clear();
+    business.snapshot([&](const records::Business& part) {
+        *record.mutable_business() = part;
+        take(record.SerializeAsString());
+    });
+    record.Clear();
     for (const Account& account : accounts_) {
-        write_account(account, record.mutable_accounts()->add_accounts());
+        records::Account* written = record.mutable_accounts()->add_accounts();
+        write_account(account, written);
+        business.snapshot_account(account.name, written);
         if (record.accounts().accounts_size() < kAccountsInRecord) continue;
         take(record.SerializeAsString());
         record.mutable_accounts()->Clear();
@@ -88,7 +102,10 @@ void State::snapshot(const std::function<void(std::string)>& take) const {
 }
 
 Result<void> State::apply_snapshot(const records::Snapshot& in) {
+    FactSink* const sink = history;
     *this = State();
+    history = sink;
+    position = in.position();
     boots = in.boots();
     counter = in.counter();
     next_cohort = in.next_cohort();
@@ -107,6 +124,9 @@ Result<void> State::apply_snapshot(const records::Snapshot& in) {
                 if (!channel_read) return bad("a settled channel");
                 settlement.channels[channel.peer()] = std::move(*channel_read);
             }
+            settlement.orders_upto = settled.orders_upto();
+            settlement.activity.assign(settled.activity().begin(), settled.activity().end());
+            settlement.activity_left_out = settled.activity_left_out();
         }
     }
     for (const records::Committed& read : in.committed()) {
@@ -151,6 +171,8 @@ Result<void> State::apply_account(const records::Account& in) {
         account.more().channels[channel.peer()] = std::move(*read);
     }
     if (in.ended_cohort() != 0) account.more().ended_cohort = CohortId(in.ended_cohort());
+    if (!in.owner().empty()) account.more().owner = in.owner();
+    business.apply_account(in);
     if (in.replied_instance() != 0) {
         account.more().replied_instance = in.replied_instance();
         account.more().reply = in.reply();

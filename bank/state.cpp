@@ -35,6 +35,11 @@ const ChannelMap& Account::channels() const {
     return details ? details->channels : none;
 }
 
+const std::string& Account::owner() const {
+    static const std::string nobody;
+    return details ? details->owner : nobody;
+}
+
 Money Account::shown_balance() const {
     const auto missing = checked_subtract(corrections, totals.adjustments);
     const auto shown = missing ? checked_add(totals.balance, *missing) : std::nullopt;
@@ -118,6 +123,9 @@ const Channel& State::channel(const Operation* operation, const Account& account
 }
 
 Result<void> State::apply(const Record& record) {
+    // The parts of a snapshot stand for the records before them.
+    if (!record.has_snapshot() && !record.has_accounts() && !record.has_business()) ++position;
+    telling_ = {history, position, static_cast<int64_t>(record.at_ms()) * 1'000};
     switch (record.kind_case()) {
         case Record::kStarted:
             boots = record.started().boots();
@@ -178,7 +186,15 @@ Result<void> State::apply(const Record& record) {
         case Record::kExited: {
             Account* account = find(record.exited().name());
             if (account == nullptr) return bad("exited");
-            account->totals = from_wire(record.exited().totals());
+            Settlement last;
+            last.totals = from_wire(record.exited().totals());
+            last.orders_upto = business.newest_pending(account->name);
+            last.activity.assign(record.exited().activity().begin(),
+                                 record.exited().activity().end());
+            last.activity_left_out = record.exited().activity_left_out();
+            settle(*account, last, "exit");
+            telling_([&] { return account_closed(account->name, telling_.at_us); });
+            account->totals = last.totals;
             account->corrections = account->totals.adjustments;
             account->exited = true;
             // It was in no operation: what it was still to hear of has been heard.
@@ -210,10 +226,137 @@ Result<void> State::apply(const Record& record) {
                 if (!applied) return applied;
             }
             return {};
+        case Record::kEpochSeen: {
+            Account* account = find(record.epoch_seen().account());
+            if (account == nullptr) return bad("an epoch seen");
+            raise_epoch(*account, record.epoch_seen().epoch());
+            return {};
+        }
         case Record::KIND_NOT_SET:
             break;
+        default:
+            return apply_business(record);
     }
     return bad("unknown kind");
+}
+
+Result<void> State::apply_business(const Record& record) {
+    switch (record.kind_case()) {
+        case Record::kProducts:
+            return business.apply(record.products(), telling_);
+        case Record::kProductRemoved:
+            business.apply(record.product_removed(), telling_);
+            return {};
+        case Record::kRestocked:
+            return business.apply(record.restocked(), telling_);
+        case Record::kBillerSet:
+            business.apply(record.biller_set());
+            return {};
+        case Record::kSettingSet:
+            return business.apply(record.setting_set());
+        case Record::kPerson:
+            return business.apply(record.person());
+        case Record::kBusiness:
+            return business.apply(record.business());
+        case Record::kDealt: {
+            Account* account = find(record.dealt().account());
+            if (account == nullptr) return bad("a deal");
+            return business.apply(record.dealt(), telling_);
+        }
+        case Record::kPastPurchases:
+            for (const auto& purchase : record.past_purchases().purchases()) {
+                business.skip_orders(purchase.order());
+            }
+            if (record.past_purchases().file() != 0) {
+                business.remember_import(record.past_purchases().file());
+            }
+            telling_([&] { return past_purchases(record.past_purchases()); });
+            return {};
+        case Record::kRefused:
+            telling_([&] {
+                const auto& refused = record.refused();
+                return refusal(position, refused.who(), refused.command(), refused.code(),
+                               telling_.at_us);
+            });
+            return {};
+        default:
+            return bad("unknown kind");
+    }
+}
+
+void State::raise_epoch(Account& account, uint64_t epoch) {
+    if (epoch <= account.epoch) return;
+    account.epoch = epoch;
+    cancel_stale(account);
+}
+
+// A deal of an older epoch was undone at the customer, unless an undecided operation holds a
+// settlement that covers it: then its decision says.
+void State::cancel_stale(const Account& account) {
+    if (business.newest_pending(account.name) == 0) return;
+    uint64_t covered = 0;
+    for (const auto& [initiator, operation] : operations) {
+        if (operation.aborted || committed.contains(operation.id)) continue;
+        const auto settled = operation.settlements.find(account.name);
+        if (settled == operation.settlements.end()) continue;
+        covered = std::max(covered, settled->second.orders_upto);
+    }
+    business.cancel(
+        account.name,
+        [&](const PendingDeal& deal) { return deal.epoch < account.epoch && deal.order > covered; },
+        telling_);
+}
+
+void State::drop_settlements(Operation& operation) {
+    const auto dropped = std::move(operation.settlements);
+    operation.settlements.clear();
+    for (const auto& [name, settlement] : dropped) {
+        const Account* account = find(name);
+        if (account != nullptr) cancel_stale(*account);
+    }
+}
+
+void State::apply_rolled_back(const wire::RolledBack& rolled) {
+    Account* account = find(rolled.name());
+    if (account == nullptr) return;
+    // It has left every earlier operation: nothing that is pending is covered any more.
+    account->epoch = std::max(account->epoch, rolled.epoch());
+    business.cancel(
+        account->name, [](const PendingDeal&) { return true; }, telling_);
+    telling_([&] { return rolled_back(account->name); });
+}
+
+void State::tell_activity(const std::string& name, const std::vector<wire::Activity>& lines,
+                          uint64_t left_out) {
+    if (history == nullptr) return;
+    uint32_t index = 0;
+    if (left_out > 0) {
+        telling_([&] {
+            return activity_left_out(name, position, index++, left_out,
+                                     static_cast<int64_t>(lines[0].at_ms()) * 1'000);
+        });
+    }
+    for (const wire::Activity& line : lines) {
+        if (line.kind() > kLastActivityKind) continue;
+        telling_([&] {
+            return activity_line(
+                name, position, index++,
+                {static_cast<ActivityKind>(line.kind()), static_cast<int64_t>(line.at_ms()) * 1'000,
+                 line.what(), line.number(), Money::from_cents(line.amount()),
+                 Money::from_cents(line.balance()), line.note(),
+                 line.rolled_back() ? LineState::rolled_back : LineState::settled});
+        });
+    }
+}
+
+void State::settle(const Account& account, const Settlement& settlement,
+                   const std::string& operation) {
+    business.settle(account.name, settlement.orders_upto, telling_);
+    telling_([&] {
+        return settled(account.name, position, operation, settlement.totals.balance,
+                       telling_.at_us);
+    });
+    tell_activity(account.name, settlement.activity, settlement.activity_left_out);
 }
 
 // From now on the operation is known as aborted, or not known: nobody is left who could ask and
@@ -229,9 +372,11 @@ State::CommittedMap::iterator State::forget(CommittedMap::iterator at) {
 Operation& State::newest(const OperationId& id, wire::OperationKind kind) {
     Operation& operation = operations[id.initiator];
     if (operation.id < id) {
+        Operation superseded = std::move(operation);
         operation = Operation();
         operation.id = id;
         operation.kind = kind;
+        drop_settlements(superseded);
     }
     if (is_of_bank(id)) counter = std::max(counter, id.counter);
     return operation;
@@ -246,7 +391,16 @@ Result<void> State::apply_opened(const records::Opened& opened) {
     account.port2 = static_cast<uint16_t>(opened.port2());
     account.opener = opened.opener();
     account.exited = opened.exited();
-
+    if (!opened.owner().empty()) account.more().owner = opened.owner();
+    telling_([&] {
+        return account_opened(account.name, opened.owner(), account.totals.opening, telling_.at_us);
+    });
+    telling_([&] {
+        const Money opening = account.totals.opening;
+        return activity_line(account.name, position, 0,
+                             {ActivityKind::opened, telling_.at_us, "", 0, opening, opening, "",
+                              LineState::settled});
+    });
     table_changed = true;
     return {};
 }
@@ -264,7 +418,7 @@ Result<void> State::apply_attached(const records::Attached& attached) {
     account->port2 = port2;
     account->opener = attached.opener();
     account->boots = attached.boots();
-    account->epoch = std::max(account->epoch, attached.epoch());
+    raise_epoch(*account, attached.epoch());
     account->attached = true;
     account->proven = attached.proven();
     return {};
@@ -275,6 +429,7 @@ Result<void> State::apply_settled(const records::Settled& settled) {
     if (account == nullptr) return bad("settled");
     Operation& operation = newest(from_wire(settled.operation()), settled.kind());
     Settlement& settlement = operation.settlements[settled.name()];
+    settlement.orders_upto = 0;
     settlement.totals = from_wire(settled.totals());
     settlement.channels.clear();
     for (const wire::Channel& channel : settled.channels()) {
@@ -282,7 +437,11 @@ Result<void> State::apply_settled(const records::Settled& settled) {
         if (!read) return bad("a settled channel");
         settlement.channels[channel.peer()] = std::move(*read);
     }
-    account->epoch = std::max(account->epoch, settled.epoch());
+    // The deals that it covers are those of this epoch: older ones are void.
+    raise_epoch(*account, settled.epoch());
+    settlement.orders_upto = business.newest_pending(account->name);
+    settlement.activity.assign(settled.activity().begin(), settled.activity().end());
+    settlement.activity_left_out = settled.activity_left_out();
     return {};
 }
 
@@ -292,7 +451,7 @@ Result<void> State::apply_decided(const records::Decided& decided) {
     if (operation.id != id) return {};  // a newer one has superseded it: aborted all the same
     if (!decided.commit()) {
         operation.aborted = true;
-        operation.settlements.clear();
+        drop_settlements(operation);
         abort_cohort(id);  // takes the operation away, if it would have started the cohort
         return {};
     }
@@ -302,9 +461,12 @@ Result<void> State::apply_decided(const records::Decided& decided) {
     if (decided.kind() == wire::OPERATION_CHECKPOINT || decided.kind() == wire::OPERATION_JOIN) {
         const auto applied = apply_settlements(operation);
         if (!applied) return applied;
-        operation.settlements.clear();
+        drop_settlements(operation);
     }
     if (decided.kind() == wire::OPERATION_JOIN) start_cohort(id);
+    if (decided.kind() == wire::OPERATION_ROLLBACK) {
+        for (const wire::RolledBack& rolled : decided.rolled_back()) apply_rolled_back(rolled);
+    }
     return {};
 }
 
@@ -312,6 +474,7 @@ Result<void> State::apply_settlements(const Operation& operation) {
     for (const auto& [name, settlement] : operation.settlements) {
         Account* account = find(name);
         if (account == nullptr) return bad("a settlement");
+        settle(*account, settlement, to_string(operation.id));
         account->totals = settlement.totals;
         for (const auto& [peer, channel] : settlement.channels) {
             account->more().channels[peer] = channel;
@@ -356,9 +519,19 @@ Result<void> State::apply_cohort_ended(const records::CohortEnded& ended) {
     const CohortId id(ended.cohort());
     const auto found = cohorts.find(id);
     if (found == cohorts.end()) return bad("a cohort's end");
+    const auto freeze = operations.find("bank:" + found->second.name);
+    const bool by_force = ended.operation().initiator().empty();
     for (const auto& end : ended.members()) {
         Account* account = find(end.name());
         if (account == nullptr) return bad("a member's end");
+        if (!by_force && freeze != operations.end()) {
+            const auto settled = freeze->second.settlements.find(end.name());
+            if (settled != freeze->second.settlements.end()) {
+                settle(*account, settled->second, to_string(freeze->second.id));
+            }
+        }
+        business.cancel(
+            account->name, [](const PendingDeal&) { return true; }, telling_);
         account->totals = from_wire(end.totals());
         account->cohort = CohortId();
         AccountDetails& details = account->more();
@@ -370,7 +543,7 @@ Result<void> State::apply_cohort_ended(const records::CohortEnded& ended) {
         const auto operation = operations.find(member);
         if (operation != operations.end()) {
             operation->second.aborted = true;
-            operation->second.settlements.clear();
+            drop_settlements(operation->second);
         }
         std::erase_if(committed, [&](const auto& entry) {
             return entry.first.initiator == member || entry.second.cohort == id;

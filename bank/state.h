@@ -18,6 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "bank/business.h"
 #include "bank/records.pb.h"
 #include "common/base/address.h"
 #include "common/base/ids.h"
@@ -31,6 +32,7 @@ namespace p2pbank::bank {
 struct AccountDetails {
     ChannelMap channels;    // as settled
     CohortId ended_cohort;  // its end has not been acknowledged yet
+    std::string owner;      // the e-mail of the person it belongs to, if it does
     uint64_t replied_instance = 0;
     wire::Reply reply;  // the last, to a command of that instance
 };
@@ -58,13 +60,17 @@ struct Account {
     // What data.csv shows: the settled balance, with corrections that are still on their way as far
     // as the balance covers them.
     Money shown_balance() const;
+    const std::string& owner() const;
     CohortId ended_cohort() const { return details ? details->ended_cohort : CohortId(); }
     Address bank_side() const { return {ip, port1}; }
 };
 
 struct Settlement {
     Totals totals;
-    ChannelMap channels;  // those that differ from the permanent checkpoint
+    ChannelMap channels;       // those that differ from the permanent checkpoint
+    uint64_t orders_upto = 0;  // of the customer's pending deals these are covered
+    std::vector<wire::Activity> activity;
+    uint64_t activity_left_out = 0;
 };
 
 struct Operation {  // the newest of its initiator
@@ -130,6 +136,10 @@ class State {
     using CommittedMap = std::map<OperationId, Committed>;
     CommittedMap committed;
     std::map<CohortId, Cohort> cohorts;
+    Business business;
+    // How many records were ever applied.
+    uint64_t position = 0;
+    FactSink* history = nullptr;
     // Members of forming cohorts, who are not to be picked twice.
     std::map<std::string, CohortId, std::less<>> forming;
     bool closed_cleanly = false;  // the last run of the bank
@@ -144,6 +154,15 @@ class State {
     Result<void> apply_settled(const bank_records::Settled& settled);
     Result<void> apply_decided(const bank_records::Decided& decided);
     Result<void> apply_settlements(const Operation& operation);
+    void settle(const Account& account, const Settlement& settlement, const std::string& operation);
+    void tell_activity(const std::string& name, const std::vector<wire::Activity>& lines,
+                       uint64_t left_out);
+    void apply_rolled_back(const wire::RolledBack& rolled_back);
+    // The customer has been in this epoch: what older ones left pending is void.
+    void raise_epoch(Account& account, uint64_t epoch);
+    void cancel_stale(const Account& account);
+    void drop_settlements(Operation& operation);
+    Result<void> apply_business(const Record& record);
     void start_cohort(const OperationId& id);
     void abort_cohort(const OperationId& id);
     Result<void> apply_cohort_ended(const bank_records::CohortEnded& ended);
@@ -151,6 +170,7 @@ class State {
     Result<void> apply_snapshot(const bank_records::Snapshot& snapshot);
     Result<void> apply_account(const bank_records::Account& account);
 
+    Telling telling_;
     std::deque<Account> accounts_;
     std::unordered_map<std::string_view, Account*> by_name_;  // the views are of Account::name
 };

@@ -127,7 +127,7 @@ void Bank::take_over_edits() {
         context_.notice(Severity::info, "takes over " + std::to_string(edits_.size()) +
                                             " new or changed rows of the table");
     }
-    for (const auto& edit : edits_) context_.commit(edit);
+    for (auto& edit : edits_) context_.commit(edit);
     edits_.clear();
     edits_.shrink_to_fit();
     // From now on the edited file is the bank's own: killed before it could write the next one, it

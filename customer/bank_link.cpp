@@ -8,10 +8,13 @@
 
 namespace p2pbank::customer {
 
-BankLink::BankLink(Context& context, Channels& channels, Answered answered)
+BankLink::BankLink(Context& context, Channels& channels, Session& session, Answered answered,
+                   ToldBack told_back)
     : context_(context),
       channels_(channels),
+      session_(session),
       answered_(std::move(answered)),
+      told_back_(std::move(told_back)),
       opener_(context.random.next() | 1),
       attach_retry_(timing::kAttachRetry, timing::kQueryMost) {}
 
@@ -50,7 +53,7 @@ void BankLink::begin(Request request) {
     if (request_->stage == Stage::probing) send_request();
 }
 
-void BankLink::open(CommandId id, const std::string& name, Money balance, Address at,
+void BankLink::open(CommandId id, const std::string& name, std::optional<Money> balance, Address at,
                     uint16_t port2) {
     Request request;
     request.command = id;
@@ -75,10 +78,20 @@ void BankLink::delete_cohort(CommandId id, bool force) {
     begin(std::move(request));
 }
 
-void BankLink::exit(CommandId id, uint64_t order) {
+void BankLink::ask(CommandId id, wire::Ask question, bool changes, Prepare prepare) {
+    Request request;
+    request.command = id;
+    *request.message.mutable_ask() = std::move(question);
+    request.changes = changes;
+    request.prepare = std::move(prepare);
+    begin(std::move(request));
+}
+
+void BankLink::exit(CommandId id, uint64_t order, bool empty) {
     Request request;
     request.command = id;
     request.message.mutable_command()->mutable_exit()->set_order(order);
+    request.message.mutable_command()->mutable_exit()->set_empty(empty);
     begin(std::move(request));
 }
 
@@ -89,6 +102,15 @@ void BankLink::ask() {
     request.stage = Stage::asked;
     if (request.deadline != TimePoint::max()) request.deadline = context_.now + timing::kBankAnswer;
     request.retry = Backoff(timing::kRetryFirst, timing::kRetryMost);
+    if (request.message.has_ask()) {
+        const auto prepared = request.prepare(*request.message.mutable_ask());
+        if (!prepared) {
+            answer(failure(prepared.error()));
+            return;
+        }
+        send_request();
+        return;
+    }
     wire::Command* command = request.message.mutable_command();
     if (command->has_exit()) {
         if (context_.state.phase == Phase::open) {
@@ -96,7 +118,13 @@ void BankLink::ask() {
             record.mutable_exiting();
             context_.commit(record);
         }
-        to_wire(context_.state.totals, command->mutable_exit()->mutable_totals());
+        wire::Exit* exit = command->mutable_exit();
+        to_wire(context_.state.totals, exit->mutable_totals());
+        uint64_t left_out = 0;
+        exit->clear_activity();
+        context_.state.new_activity(exit->mutable_activity(), context_.state.activity.count(),
+                                    limits::kMaxActivityInSettlement, &left_out);
+        exit->set_activity_left_out(left_out);
     }
     command->set_request(next_request_++);
     send_request();
@@ -114,7 +142,7 @@ bool BankLink::begin_opening() {
         State::Record record;
         auto* opening = record.mutable_opening();
         opening->set_name(request.name);
-        opening->set_opening(request.balance.cents());
+        opening->set_opening(request.balance->cents());
         opening->set_opener(opener_);
         opening->set_ip(request.address.ip);
         opening->set_port1(request.address.port);
@@ -124,11 +152,12 @@ bool BankLink::begin_opening() {
     }
     auto* open = request.message.mutable_command()->mutable_open();
     open->set_name(request.name);
-    open->set_balance(static_cast<uint64_t>(request.balance.cents()));
+    open->set_balance(static_cast<uint64_t>(request.balance->cents()));
     open->set_ip(request.address.ip);
     open->set_port1(request.address.port);
     open->set_port2(request.port2);
     open->set_opener(opener_);
+    session_.sign(open);
     return true;
 }
 
@@ -189,7 +218,23 @@ void BankLink::on_probe(const wire::Probe& probe) {
         return;
     }
     heard_ = true;
-    if (request_ && request_->stage == Stage::probing && request_->nonce == probe.nonce()) ask();
+    session_.on_bank_key(probe.bank_key());
+    if (!request_ || request_->stage != Stage::probing || request_->nonce != probe.nonce()) return;
+    if (!request_->name.empty() && !request_->balance) {
+        request_->balance = Money::from_cents(std::max<int64_t>(0, probe.starting_balance()));
+    }
+    ask();
+}
+
+void BankLink::on_told(const wire::Told& told) {
+    heard_ = true;
+    if (!request_ || !request_->message.has_ask() ||
+        request_->message.ask().nonce() != told.nonce()) {
+        return;
+    }
+    const CommandId command = request_->command;
+    request_.reset();
+    told_back_(command, told);
 }
 
 void BankLink::on_reply(const wire::Reply& reply) {
@@ -209,13 +254,14 @@ void BankLink::on_reply(const wire::Reply& reply) {
             totals.set_opening(totals.balance());
             opened(totals);
         } else {
+            session_.refused(reply.code());
             give_up_opening();
         }
     }
     Answer result = reply.success() ? success(reply.text()) : failure(reply.code(), reply.text());
     for (const std::string& line : reply.lines()) result.line(line);
     if (reply.success() && !request_->name.empty()) {
-        result.fact("name", request_->name).fact("balance", request_->balance);
+        result.fact("name", request_->name).fact("balance", *request_->balance);
     }
     if (request_->command.value() == 0) {
         context_.notice(Severity::info, "what was unknown is now: " +
@@ -398,6 +444,14 @@ void BankLink::on_timer() {
         if (request.stage == Stage::probing) {
             answer(failure("bank-unreachable", "the bank at " + to_string(context_.settings.bank) +
                                                    " does not answer; nothing was changed"));
+            return;
+        }
+        if (request.message.has_ask()) {
+            answer(request.changes
+                       ? unknown("the bank has not answered in time; it may have been done or not")
+                       : failure("bank-unreachable",
+                                 "the bank at " + to_string(context_.settings.bank) +
+                                     " has not answered in time; nothing was changed"));
             return;
         }
         // It may be done or not: it goes on being asked, and what comes of it is told as a notice.

@@ -13,6 +13,7 @@
 #include "common/core/backoff.h"
 #include "customer/channels.h"
 #include "customer/context.h"
+#include "customer/session.h"
 
 namespace p2pbank::customer {
 
@@ -20,8 +21,11 @@ class BankLink {
   public:
     // Called with the one answer to a command that was passed on.
     using Answered = std::function<void(CommandId, Answer)>;
+    // Called instead with what the bank told about a question.
+    using ToldBack = std::function<void(CommandId, const wire::Told&)>;
 
-    BankLink(Context& context, Channels& channels, Answered answered);
+    BankLink(Context& context, Channels& channels, Session& session, Answered answered,
+             ToldBack told_back);
 
     // After a start, and when there is an account: attaches, and goes on with what was unfinished.
     void resume();
@@ -31,14 +35,22 @@ class BankLink {
     bool awaited() const { return request_ && request_->command.value() != 0; }
 
     // Require !busy(). Open requires no account, the others one.
-    void open(CommandId id, const std::string& name, Money balance, Address at, uint16_t port2);
+    // Without a balance: the bank's starting balance.
+    void open(CommandId id, const std::string& name, std::optional<Money> balance, Address at,
+              uint16_t port2);
+    // Words for the bank. `changes`: it may change something there, so that without an answer it is
+    // not known whether it did. `prepare` is called when the bank is there, and may say why not.
+    using Prepare = std::function<Result<void>(wire::Ask&)>;
+    void ask(CommandId id, wire::Ask ask, bool changes, Prepare prepare);
     void new_cohort(CommandId id, uint32_t size);
     void delete_cohort(CommandId id, bool force);
-    // order: of the bank's operator, or 0. Requires no cohort and no operation.
-    void exit(CommandId id, uint64_t order);
+    // order: of the bank's operator, or 0. `empty`: only with nothing in it. Requires no cohort and
+    // no operation.
+    void exit(CommandId id, uint64_t order, bool empty);
 
     void on_probe(const wire::Probe& probe);
     void on_reply(const wire::Reply& reply);
+    void on_told(const wire::Told& told);
     void on_attach_reply(const wire::AttachReply& reply);
     void on_report_request(const wire::ReportRequest& request);
     void on_roster(const wire::Roster& roster);
@@ -61,9 +73,11 @@ class BankLink {
         TimePoint at{};
         Backoff retry{milliseconds(1), milliseconds(1)};
         std::string name;  // open
-        Money balance;
+        std::optional<Money> balance;
         Address address;
         uint16_t port2 = 0;
+        bool changes = true;
+        Prepare prepare;  // ask
     };
 
     void begin(Request request);
@@ -80,7 +94,9 @@ class BankLink {
 
     Context& context_;
     Channels& channels_;
+    Session& session_;
     Answered answered_;
+    ToldBack told_back_;
     std::optional<Request> request_;
     uint64_t next_request_ = 1;
     uint64_t opener_;

@@ -4,6 +4,11 @@
 
 #include "common/base/check.h"
 #include "common/base/names.h"
+#include "common/base/text.h"
+#include "common/base/words.h"
+#include "common/core/command_table.h"
+#include "customer/business.h"
+#include "customer/command_list.h"
 #include "customer/customer.h"
 #include "customer/timing.h"
 
@@ -12,10 +17,6 @@ namespace p2pbank {
 using namespace customer;
 
 namespace {
-
-Answer usage(const std::string& how) {
-    return failure("usage", "write: " + how);
-}
 
 Answer transfer_answer(Outcome outcome, const std::string& verb, Money amount,
                        const std::string& peer, Label label, Money balance) {
@@ -46,7 +47,7 @@ void Customer::pump() {
         const Waiting front = std::move(waiting_.front());
         waiting_.pop_front();  // first: what is started may come back here
         if (!try_start(front.id, front.line)) {
-            const bool for_an_answer = own_ || bank_link_.awaited() || !transfers_.empty();
+            const bool for_an_answer = is_answer_awaited() || !transfers_.empty();
             if (for_an_answer || context_.now < front_since_ + timing::kCommandDeadline) {
                 waiting_.push_front(front);
                 return;
@@ -63,12 +64,17 @@ void Customer::pump() {
 // These begin when everything before them has its answer, and what follows waits for theirs.
 bool Customer::is_barrier(std::string_view verb) const {
     return verb == "checkpoint" || verb == "rollback" || verb == "open" || verb == "exit" ||
-           verb == "new-cohort" || verb == "delete-cohort";
+           verb == "close" || verb == "new-cohort" || verb == "delete-cohort" || is_deal(verb) ||
+           is_passed_on(verb);
+}
+
+bool Customer::is_answer_awaited() const {
+    return own_ || typing_ || token_wanted_ || bank_link_.awaited() || deals_.awaited();
 }
 
 // False if the command has to wait. Otherwise it has its answer or is under way.
 bool Customer::try_start(CommandId id, std::string_view line) {
-    if (own_ || bank_link_.awaited()) return false;
+    if (is_answer_awaited()) return false;
     const Words words = split_words(line);
     if (words.empty()) {
         answer(id, failure("usage", "an empty line is no command; `help` lists the commands"));
@@ -77,7 +83,8 @@ bool Customer::try_start(CommandId id, std::string_view line) {
     const std::string_view verb = words[0];
     if (is_barrier(verb)) {
         if (!transfers_.empty()) return false;
-        if (bank_link_.busy() && verb != "checkpoint" && verb != "rollback") {
+        const bool of_cohort = verb == "checkpoint" || verb == "rollback";
+        if ((bank_link_.busy() && !of_cohort) || (deals_.busy() && verb != "rollback")) {
             answer(id, failure("busy",
                                "what became of an earlier command at the bank is not known "
                                "yet; nothing was changed, try again"));
@@ -86,14 +93,19 @@ bool Customer::try_start(CommandId id, std::string_view line) {
     }
     const auto alone = [&](const char* how) {
         if (words.size() == 1) return true;
-        answer(id, usage(how));
+        answer(id, usage_failure(command_table(), how));
         return false;
     };
+    if (is_deal(verb)) return start_deal(id, words);
+    if (is_passed_on(verb)) {
+        start_ask(id, line);
+        return true;
+    }
     if (verb == "transfer" || verb == "lost-transfer") {
         return start_transfer(id, words, verb == "lost-transfer");
     }
     if (verb == "deposit" || verb == "withdrawal") {
-        return start_cash(id, words, verb == "deposit");
+        return start_cash(id, line, verb == "deposit");
     }
     if (verb == "balance") {
         if (alone("balance")) answer(id, balance());
@@ -103,8 +115,17 @@ bool Customer::try_start(CommandId id, std::string_view line) {
         if (alone("peers")) answer(id, peers());
     } else if (verb == "history") {
         if (alone("history")) answer(id, history());
+    } else if (verb == "statement") {
+        answer(id, statement(line));
+    } else if (verb == "last") {
+        answer(id, last(words));
+    } else if (verb == "close") {
+        start_close(id, words);
+    } else if (verb == "menu") {
+        answer(id, failure("no-terminal",
+                           "the menu needs a terminal; everything in it is a command, see `help`"));
     } else if (verb == "help") {
-        answer(id, help(words));
+        answer(id, help_answer(command_table(), words));
     } else if (verb == "checkpoint") {
         if (alone("checkpoint")) start_operation(id, wire::OPERATION_CHECKPOINT);
     } else if (verb == "rollback") {
@@ -118,8 +139,7 @@ bool Customer::try_start(CommandId id, std::string_view line) {
     } else if (verb == "delete-cohort") {
         start_delete_cohort(id, words);
     } else {
-        answer(id, failure("unknown-command",
-                           quote(verb) + " is not a command; `help` lists the commands"));
+        answer(id, unknown_command(command_table(), verb));
     }
     return true;
 }
@@ -159,13 +179,14 @@ bool Customer::check_own_name(CommandId id, std::string_view name) {
 }
 
 void Customer::start_open(CommandId id, const Words& words) {
-    if (words.size() != 3 && words.size() != 6) {
-        answer(id, usage("open <name> <balance> [<ip_address> <port1> <port2>]"));
+    if (words.size() != 2 && words.size() != 3 && words.size() != 6) {
+        answer(id, usage_failure(command_table(), "open"));
         return;
     }
     const auto name = check_name(words[1]);
     if (!name) return answer(id, failure(name.error()));
-    const auto opening = parse_amount(words[2], Zero::allowed);
+    const auto opening =
+        words.size() == 2 ? Result<Money>(Money()) : parse_amount(words[2], Zero::allowed);
     if (!opening) return answer(id, failure(opening.error()));
     Address address{context_.settings.own_ip, context_.settings.port1};
     if (words.size() == 6) {
@@ -188,11 +209,13 @@ void Customer::start_open(CommandId id, const Words& words) {
         return answer(id, failure("has-account", "this program has account " + context_.state.name +
                                                      "; start another one for a second account"));
     }
-    bank_link_.open(id, std::string(words[1]), opening.value(), address, context_.settings.port2);
+    bank_link_.open(id, std::string(words[1]),
+                    words.size() == 2 ? std::nullopt : std::optional(opening.value()), address,
+                    context_.settings.port2);
 }
 
 void Customer::start_exit(CommandId id, const Words& words) {
-    if (words.size() > 2) return answer(id, usage("exit [<name>]"));
+    if (words.size() > 2) return answer(id, usage_failure(command_table(), "exit"));
     if (words.size() == 2 && !check_own_name(id, words[1])) return;
     if (!check_account(id)) return;
     if (context_.state.in_cohort()) {
@@ -203,21 +226,21 @@ void Customer::start_exit(CommandId id, const Words& words) {
         return answer(id, failure("busy", "in the middle of a " + operations_.describe() +
                                               "; nothing was changed, try again"));
     }
-    bank_link_.exit(id, 0);
+    bank_link_.exit(id, 0, false);
 }
 
 // The operator's order is obeyed as soon as nothing is under way, or not at all.
 void Customer::obey_exit_order() {
-    if (exit_order_ == 0 || bank_link_.busy() || own_ || operations_.busy() ||
+    if (exit_order_ == 0 || bank_link_.busy() || deals_.busy() || own_ || operations_.busy() ||
         context_.state.in_cohort() || context_.state.is_suspended()) {
         return;
     }
-    if (context_.now < exit_order_until_) bank_link_.exit(CommandId(), exit_order_);
+    if (context_.now < exit_order_until_) bank_link_.exit(CommandId(), exit_order_, false);
     exit_order_ = 0;
 }
 
 void Customer::start_new_cohort(CommandId id, const Words& words) {
-    if (words.size() != 3) return answer(id, usage("new-cohort <name> <number_of_customers>"));
+    if (words.size() != 3) return answer(id, usage_failure(command_table(), "new-cohort"));
     if (!check_own_name(id, words[1])) return;
     const auto count = parse_count(words[2]);
     if (!count) return answer(id, failure(count.error()));
@@ -230,7 +253,8 @@ void Customer::start_new_cohort(CommandId id, const Words& words) {
 
 void Customer::start_delete_cohort(CommandId id, const Words& words) {
     const bool force = words.size() == 3 && words[2] == "--force";
-    if (words.size() != 2 && !force) return answer(id, usage("delete-cohort <name> [--force]"));
+    if (words.size() != 2 && !force)
+        return answer(id, usage_failure(command_table(), "delete-cohort"));
     if (!check_own_name(id, words[1])) return;
     if (!context_.state.in_cohort()) {
         return answer(id, failure("not-in-cohort", "the account is in no cohort"));
@@ -241,10 +265,19 @@ void Customer::start_delete_cohort(CommandId id, const Words& words) {
 // --- money
 // ----------------------------------------------------------------------------------------
 
-bool Customer::start_cash(CommandId id, const Words& words, bool deposit) {
+bool Customer::start_cash(CommandId id, std::string_view line, bool deposit) {
     const std::string verb = deposit ? "deposit" : "withdrawal";
-    if (words.size() != 2) {
-        answer(id, usage(verb + " <amount>"));
+    const auto split = split_quoted(line);
+    const bool noted = split && split.value().size() == 4 && split.value()[2] == "--note";
+    if (!split || (split.value().size() != 2 && !noted)) {
+        answer(id, !split ? failure(split.error()) : usage_failure(command_table(), verb));
+        return true;
+    }
+    const std::vector<std::string>& words = split.value();
+    const auto checked =
+        noted ? check_text("the note", words[3], limits::kMaxNoteBytes) : Result<void>();
+    if (!checked) {
+        answer(id, failure(checked.error()));
         return true;
     }
     const auto amount = parse_amount(words[1], Zero::refused);
@@ -269,6 +302,7 @@ bool Customer::start_cash(CommandId id, const Words& words, bool deposit) {
     }
     State::Record record;
     record.mutable_cash()->set_amount(deposit ? amount.value().cents() : -amount.value().cents());
+    if (noted) record.mutable_cash()->set_note(words[3]);
     context_.commit(record);
     Answer result = success(verb + " " + to_string(amount.value()) + " balance " +
                             to_string(state.totals.balance));
@@ -283,7 +317,7 @@ bool Customer::start_transfer(CommandId id, const Words& words, bool lost) {
         answer(id, std::move(why));
         return true;
     };
-    if (words.size() != 3) return refuse(usage(verb + " <amount> <receiver_name>"));
+    if (words.size() != 3) return refuse(usage_failure(command_table(), verb));
     const auto amount = parse_amount(words[1], Zero::refused);
     if (!amount) return refuse(failure(amount.error()));
     const auto name = check_name(words[2]);
@@ -389,13 +423,11 @@ void Customer::try_operation() {
                           ? failure("busy", "in the middle of a " + operations_.describe() +
                                                 "; nothing was changed, try again")
                           : std::move(own.last);
-        const CommandId command = own.command;
-        own_.reset();
-        answer(command, std::move(last));
+        finish_operation(std::move(last));
         pump();
         return;
     }
-    if (operations_.busy() || context_.state.is_suspended()) {
+    if (operations_.busy() || deals_.busy() || context_.state.is_suspended()) {
         // released() comes back here; this is for the deadline.
         own.again_at = std::min(own.deadline, context_.now + timing::kBusyMost);
         return;
@@ -417,10 +449,7 @@ void Customer::operation_ended(const Operations::End& end) {
             own.again_at = again;
             return;
         }
-        Answer last = std::move(own.last);
-        const CommandId command = own.command;
-        own_.reset();
-        answer(command, std::move(last));
+        finish_operation(std::move(own.last));
         return;
     }
     Answer result = end.outcome == Outcome::success ? success(verb + " " + end.text)
@@ -436,9 +465,18 @@ void Customer::operation_ended(const Operations::End& end) {
     } else {
         result.line("the bank was asked to commit and has not answered; it resolves itself");
     }
-    const CommandId command = own.command;
+    finish_operation(std::move(result));
+}
+
+// The answer to the command, or to the deal that needed the checkpoint.
+void Customer::finish_operation(Answer result) {
+    const OwnOperation own = std::move(*own_);
     own_.reset();
-    answer(command, std::move(result));
+    if (own.deal) {
+        deal_settled(own.command, *own.deal, result);
+    } else {
+        answer(own.command, std::move(result));
+    }
 }
 
 // No longer in an operation: transfers that it took back have failed, and what waited may go on.
@@ -463,6 +501,7 @@ void Customer::released() {
         at = transfers_.erase(at);
     }
     channels_.resumed();
+    deals_.released();
     obey_exit_order();
     if (own_ && !own_->under_way && own_->tries == 0) own_->again_at = context_.now;
     pump();

@@ -14,6 +14,27 @@ bool is_about_money_only(const State::Record& record) {
         case State::Record::kSent:
         case State::Record::kReceived:
         case State::Record::kPruned:
+        case State::Record::kDealt:
+        case State::Record::kDealAnswered:
+            return true;
+        default:
+            return false;
+    }
+}
+
+// Lines of the account's activity, which have a time.
+bool is_activity(const State::Record& record) {
+    switch (record.kind_case()) {
+        case State::Record::kOpened:
+        case State::Record::kCash:
+        case State::Record::kAdjusted:
+        case State::Record::kSent:
+        case State::Record::kReceived:
+        case State::Record::kPermanent:
+        case State::Record::kRolledBack:
+        case State::Record::kCohortStarted:
+        case State::Record::kCohortEnded:
+        case State::Record::kDealAnswered:
             return true;
         default:
             return false;
@@ -22,7 +43,13 @@ bool is_about_money_only(const State::Record& record) {
 
 }  // namespace
 
-void Context::commit(const State::Record& record) {
+uint64_t Context::wall_ms() const {
+    return static_cast<uint64_t>((now.time_since_epoch().count() + settings.wall_offset_us) /
+                                 1'000);
+}
+
+void Context::commit(State::Record& record) {
+    if (is_activity(record)) record.set_at_ms(wall_ms());
     const auto applied = state.apply(record);
     P2PBANK_CHECK(applied.ok());
     if (settings.stable == StableMode::checkpoint && is_about_money_only(record)) return;
@@ -30,10 +57,11 @@ void Context::commit(const State::Record& record) {
 }
 
 void Context::commit_tentative(State::Record& record) {
+    record.set_at_ms(wall_ms());
     const auto applied = state.apply(record);
     P2PBANK_CHECK(applied.ok());
     if (settings.stable == StableMode::checkpoint) {
-        state.live(record.mutable_tentative()->mutable_live());
+        state.live(record.mutable_tentative()->mutable_live(), true);
     }
     effects->persist(record.SerializeAsString());
 }

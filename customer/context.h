@@ -2,6 +2,8 @@
 // time, and the way out. Owned by Customer; valid as long as it is.
 #pragma once
 
+#include <array>
+#include <optional>
 #include <string>
 
 #include "common/base/random.h"
@@ -20,6 +22,11 @@ struct CustomerSettings {
     std::string name;    // of the account whose journal is about to be replayed; empty if none
     std::string wanted;  // an account to take over from the bank if it has one without a process
     uint64_t seed = 0;
+    int64_t wall_offset_us = 0;                   // from a TimePoint to microseconds since 1970
+    std::array<unsigned char, 32> secret_seed{};  // for keys: drawn anew at each start
+    // The bank's public key as it was remembered; nothing before the first meeting.
+    std::optional<std::array<unsigned char, 32>> bank_key;
+    std::string key_folder;  // where a bank's key is remembered, in a file <ip>_<port>.key
 };
 
 namespace customer {
@@ -36,9 +43,11 @@ struct Context {
     Effects* effects = nullptr;  // of the event being handled
 
     // Applies the record, and persists it where the mode of stable storage asks for that.
-    void commit(const State::Record& record);
+    void commit(State::Record& record);
     // The same for a tentative checkpoint: what is persisted carries `live` in `checkpoint` mode.
     void commit_tentative(State::Record& record);
+
+    uint64_t wall_ms() const;
 
     // False if the address is not proven yet: try again later.
     bool send_to_bank(wire::Datagram& message);

@@ -17,10 +17,22 @@ Customer::Customer(CustomerSettings settings)
       operations_(
           context_, channels_, [this](const Operations::End& end) { operation_ended(end); },
           [this] { released(); }),
-      bank_link_(context_, channels_, [this](CommandId id, Answer result) {
-          answer(id, std::move(result));
-          pump();
-      }) {}
+      session_(context_, [this] { return JobId(++jobs_); }),
+      bank_link_(
+          context_, channels_, session_,
+          [this](CommandId id, Answer result) {
+              if (token_wanted_ && token_wanted_->command == id) {
+                  // The deal stands, whatever became of the question for its token.
+                  Answer paid = std::move(token_wanted_->answer);
+                  token_wanted_.reset();
+                  result = std::move(paid.line("`tokens` shows its token"));
+              }
+              session_.gave_up(id);
+              answer(id, std::move(result));
+              pump();
+          },
+          [this](CommandId id, const wire::Told& reply) { told(id, reply); }),
+      deals_(context_, session_, [this](const Deals::Outcome& outcome) { deal_ended(outcome); }) {}
 
 Result<void> Customer::replay(std::string_view bytes) {
     State::Record record;
@@ -59,6 +71,7 @@ void Customer::start(TimePoint now, Effects& effects) {
     channels_.rebuild(true);
     operations_.resume();
     bank_link_.resume();
+    deals_.resume();
 }
 
 void Customer::on_datagram(TimePoint now, Socket socket, Address from, std::string_view bytes,
@@ -70,10 +83,14 @@ void Customer::on_datagram(TimePoint now, Socket socket, Address from, std::stri
         case Courier::Arrival::introduced:
             channels_.introduced(from);
             operations_.introduced();
-            if (from == context_.settings.bank) bank_link_.introduced();
+            if (from == context_.settings.bank) {
+                bank_link_.introduced();
+                deals_.introduced();
+            }
             // What waited for the introduction goes now.
             operations_.on_timer();
             bank_link_.on_timer();
+            deals_.on_timer();
             return;
         case Courier::Arrival::message:
             dispatch(from, context_.courier.received());
@@ -103,11 +120,13 @@ void Customer::dispatch(Address from, wire::Datagram& datagram) {
 void Customer::from_bank(wire::Datagram& datagram) {
     if (datagram.has_probe()) bank_link_.on_probe(datagram.probe());
     if (datagram.has_reply()) bank_link_.on_reply(datagram.reply());
+    if (datagram.has_told()) bank_link_.on_told(datagram.told());
     if (datagram.has_account_offer()) bank_link_.on_account_offer(datagram.account_offer());
     if (datagram.has_attach_reply()) bank_link_.on_attach_reply(datagram.attach_reply());
     if (!context_.state.has_account()) return;
     if (datagram.has_report_request()) bank_link_.on_report_request(datagram.report_request());
     if (datagram.has_roster()) bank_link_.on_roster(datagram.roster());
+    if (datagram.has_deal_reply()) deals_.on_reply(datagram.deal_reply());
     if (datagram.has_settle_ack()) operations_.on_settle_ack(datagram.settle_ack());
     if (datagram.has_operation_begun()) operations_.on_operation_begun(datagram.operation_begun());
     if (datagram.has_decision()) operations_.on_decision(datagram.decision());
@@ -148,6 +167,7 @@ void Customer::on_timer(TimePoint now, Effects& effects) {
     channels_.on_timer();
     operations_.on_timer();
     bank_link_.on_timer();
+    deals_.on_timer();
     expire_transfers();
     if (own_ && !own_->under_way && now >= own_->again_at) try_operation();
     pump();
@@ -171,9 +191,10 @@ std::optional<TimePoint> Customer::next_wake() const {
     consider(channels_.next_wake());
     consider(operations_.next_wake());
     consider(bank_link_.next_wake());
+    consider(deals_.next_wake());
     if (!transfer_deadlines_.empty()) consider(transfer_deadlines_.front().first);
     // While somebody's answer is awaited, that is what the others wait for.
-    if (!waiting_.empty() && !own_ && !bank_link_.awaited() && transfers_.empty()) {
+    if (!waiting_.empty() && !is_answer_awaited() && transfers_.empty()) {
         consider(front_since_ + timing::kCommandDeadline);
     }
     if (own_ && !own_->under_way) consider(own_->again_at);

@@ -12,7 +12,9 @@
 #include "customer/bank_link.h"
 #include "customer/channels.h"
 #include "customer/context.h"
+#include "customer/deals.h"
 #include "customer/operations.h"
+#include "customer/session.h"
 
 namespace p2pbank {
 
@@ -26,11 +28,15 @@ class Customer : public Node {
                      Effects& effects) override;
     void on_command(TimePoint now, CommandId id, std::string_view line, Effects& effects) override;
     void on_timer(TimePoint now, Effects& effects) override;
+    void on_job(TimePoint now, JobId job, JobResult result, Effects& effects) override;
+    void on_typed(TimePoint now, CommandId id, Result<std::vector<Secret>> typed,
+                  Effects& effects) override;
     void end_of_turn(TimePoint now, Effects& effects) override;
     std::optional<TimePoint> next_wake() const override;
     bool wants_commands() const override;
     void snapshot(const std::function<void(std::string)>& take) const override;
     std::vector<std::string> complete(std::string_view line) const override;
+    std::vector<MenuSection> menu() const override;
 
     // For the simulator's oracles and for tests.
     const customer::State& state() const { return context_.state; }
@@ -47,6 +53,11 @@ class Customer : public Node {
         Money balance;  // right after the debit
         TimePoint deadline;
     };
+    // A checkpoint that a deal needs: its answer is the deal's.
+    struct MadeDeal {
+        customer::OpenDeal deal;
+        wire::DealReply reply;
+    };
     struct OwnOperation {
         OwnOperation() {}  // clang 14 does not find an implicit one for std::optional
         CommandId command;
@@ -57,6 +68,12 @@ class Customer : public Node {
         bool under_way = false;
         Backoff pause{milliseconds(1), milliseconds(1)};
         Answer last;  // what the last try came to
+        std::optional<MadeDeal> deal;
+    };
+
+    struct TokenWanted {  // the last step of a payment for a service
+        CommandId command;
+        Answer answer;
     };
     using Words = std::vector<std::string_view>;
 
@@ -73,10 +90,13 @@ class Customer : public Node {
     void pump();
     bool try_start(CommandId id, std::string_view line);
     bool is_barrier(std::string_view verb) const;
+    // Of a command that the next one waits for.
+    bool is_answer_awaited() const;
     void start_open(CommandId id, const Words& words);
-    bool start_cash(CommandId id, const Words& words, bool deposit);
+    bool start_cash(CommandId id, std::string_view line, bool deposit);
     bool start_transfer(CommandId id, const Words& words, bool lost);
     void start_operation(CommandId id, wire::OperationKind kind);
+    void finish_operation(Answer result);
     void start_exit(CommandId id, const Words& words);
     void start_new_cohort(CommandId id, const Words& words);
     void start_delete_cohort(CommandId id, const Words& words);
@@ -89,27 +109,46 @@ class Customer : public Node {
     void expire_transfers();
     void obey_exit_order();
 
+    // business.cpp
+    bool start_deal(CommandId id, const Words& words);
+    std::optional<Answer> begin_deal(CommandId id, const Words& words);
+    void deal_ended(const customer::Deals::Outcome& outcome);
+    void deal_settled(CommandId id, const MadeDeal& made, const Answer& checkpoint);
+    void start_ask(CommandId id, std::string_view line);
+    void pass_on(CommandId id, std::vector<std::string> words);
+    void pass_on_sealed(CommandId id);
+    void told(CommandId id, const wire::Told& told);
+    void start_close(CommandId id, const Words& words);
+
+    // activity.cpp
+    Answer history() const;
+    Answer statement(std::string_view line) const;
+    Answer last(const Words& words) const;
+
     // queries.cpp
     Answer balance() const;
     Answer status() const;
     Answer peers() const;
-    Answer history() const;
-    Answer help(const Words& words) const;
 
     customer::Context context_;
     customer::Channels channels_;
     customer::Operations operations_;
+    customer::Session session_;
     customer::BankLink bank_link_;
+    customer::Deals deals_;
 
     std::deque<Waiting> waiting_;
     TimePoint front_since_{};  // when the first of waiting_ became the first
     std::map<CommandId, OpenTransfer> transfers_;
     std::deque<std::pair<TimePoint, CommandId>> transfer_deadlines_;
     std::optional<OwnOperation> own_;
+    std::optional<CommandId> typing_;  // somebody is asked for secrets
+    std::optional<TokenWanted> token_wanted_;
     bool pump_due_ = false;       // at the end of the turn
     uint64_t bank_instance_ = 0;  // the newest run of the bank that was heard
     uint64_t exit_order_ = 0;     // of the bank's operator, not yet obeyed
     TimePoint exit_order_until_{};
+    uint64_t jobs_ = 0;  // started so far
 };
 
 }  // namespace p2pbank

@@ -265,7 +265,7 @@ void Operations::on_join_request(const wire::JoinRequest& request) {
         if (!run_->restored) send_settlement();
         return;
     }
-    if (state.phase != Phase::open || state.in_cohort() || state.operation ||
+    if (state.phase != Phase::open || state.in_cohort() || state.operation || state.deal ||
         state.is_refused(id) || request.cohort() == 0) {
         refuse_settlement(request.operation(), state.in_cohort() ? "in-cohort" : "busy");
         return;
@@ -284,8 +284,8 @@ void Operations::on_freeze_request(const wire::FreezeRequest& request) {
         return;
     }
     if (state.cohort != CohortId(request.cohort())) return;
-    if (state.phase != Phase::open || state.operation || state.recovering || state.restore_due ||
-        state.is_refused(id)) {
+    if (state.phase != Phase::open || state.operation || state.deal || state.recovering ||
+        state.restore_due || state.is_refused(id)) {
         refuse_settlement(request.operation(), state.recovering ? "recovering" : "busy");
         return;
     }
@@ -390,7 +390,12 @@ void Operations::on_timer() {
         auto* request = message.mutable_decision_request();
         to_wire(operation.id, request->mutable_operation());
         request->set_kind(operation.kind);
-        for (const auto& [name, participant] : run.participants) request->add_participants(name);
+        for (const auto& [name, participant] : run.participants) {
+            request->add_participants(name);
+            if (operation.kind != wire::OPERATION_ROLLBACK || participant.holder()) continue;
+            request->add_rolled_back()->set_name(name);
+            request->mutable_rolled_back()->rbegin()->set_epoch(participant.next_epoch());
+        }
         context_.send_to_bank(message);
         if (context_.now >= run.deadline && !run.reported && !run.recovery) {
             run.reported = true;

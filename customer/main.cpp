@@ -7,7 +7,9 @@
 #include <CLI/CLI.hpp>
 
 #include "common/base/names.h"
+#include "common/runtime/clock.h"
 #include "common/runtime/driver.h"
+#include "common/runtime/keys.h"
 #include "common/runtime/process.h"
 #include "common/runtime/prompts.h"
 #include "customer/customer.h"
@@ -21,6 +23,7 @@ struct Arguments {
     std::optional<std::string> port2;
     std::optional<std::string> name;
     std::optional<std::string> ip;
+    std::optional<int> password_fd;
     std::string stable = "journal";
     std::string log_level = "info";
     DriverOptions driver;
@@ -141,6 +144,24 @@ Result<std::unique_ptr<Store>> resume(const std::string& state, const std::strin
     return std::unique_ptr<Store>();
 }
 
+// What is the same whatever the account. The error says which file is wrong.
+Result<CustomerSettings> make_settings(const Arguments& arguments, Address bank) {
+    CustomerSettings settings;
+    settings.bank = bank;
+    settings.stable =
+        arguments.stable == "checkpoint" ? StableMode::checkpoint : StableMode::journal;
+    settings.seed = random_seed();
+    settings.wall_offset_us = wall_offset_us();
+    random_bytes(settings.secret_seed);
+    settings.wanted = arguments.name.value_or("");
+    settings.key_folder = arguments.driver.state_folder + "/banks";
+    const auto key = remembered_key(settings.key_folder + "/" + ip_to_string(bank.ip) + "_" +
+                                    std::to_string(bank.port) + ".key");
+    if (!key) return key.error();
+    settings.bank_key = key.value();
+    return settings;
+}
+
 int run(Arguments arguments) {
     Log log("customer", arguments.log_level);
     LineReader input(STDIN_FILENO);
@@ -153,6 +174,11 @@ int run(Arguments arguments) {
         choices.own_ip ? Result<uint32_t>(*choices.own_ip) : own_ip_towards(bank);
     if (!own_ip) return refuse(log, own_ip.error().message);
 
+    const Result<CustomerSettings> prepared = make_settings(arguments, bank);
+    if (!prepared) return refuse(log, prepared.error().message);
+    const Result<void> secrets = arguments.driver.take_passwords_from(arguments.password_fd);
+    if (!secrets) return refuse(log, secrets.error().message);
+
     const std::string name = arguments.name.value_or("");
     const std::string state = arguments.driver.state_folder;
     arguments.driver.name = name;
@@ -163,15 +189,10 @@ int run(Arguments arguments) {
     if (!port2) return refuse(log, port2.error().message);
     if (name.empty()) driver.name("customer@" + std::to_string(port1.value()));
 
-    CustomerSettings settings;
-    settings.bank = bank;
+    CustomerSettings settings = prepared.value();
     settings.own_ip = own_ip.value();
     settings.port1 = port1.value();
     settings.port2 = port2.value();
-    settings.stable =
-        arguments.stable == "checkpoint" ? StableMode::checkpoint : StableMode::journal;
-    settings.seed = random_seed();
-    settings.wanted = name;
     std::optional<Customer> customer;
     auto store = resume(state, name, settings, customer, log);
     if (!store) return refuse(log, store.error().message);
@@ -205,6 +226,8 @@ int main(int argc, char** argv) {
     app.add_flag("--json", arguments.driver.json, "Answers as one JSON object a line");
     app.add_option("--trace", arguments.driver.trace_file, "Append what happens to this file");
     app.add_flag("--serve", arguments.driver.serve, "Keep running at the end of standard input");
+    app.add_option("--password-fd", arguments.password_fd,
+                   "Read passwords from this descriptor, one a line, where no terminal asks");
     app.add_option("--log-level", arguments.log_level, "What standard error shows")
         ->check(CLI::IsMember(Log::levels()))
         ->capture_default_str();

@@ -137,6 +137,7 @@ void Operations::add_own_reasons() {
     const Operation& operation = *context_.state.operation;
     wire::Participant& self = run_->participants[context_.state.name];
     self.set_name(context_.state.name);
+    self.set_next_epoch(operation.next_epoch.value());
     for (const auto& [peer_name, peer] : context_.state.peers) {
         uint64_t count = 0;
         if (operation.kind == wire::OPERATION_CHECKPOINT) {
@@ -213,6 +214,10 @@ void Operations::send_settlement() {
         if (channel == context_.state.permanent.channel(peer_name)) continue;
         to_wire(peer_name, channel, settle->add_channels());
     }
+    uint64_t left_out = 0;
+    context_.state.new_activity(settle->mutable_activity(), context_.state.activity.tentative,
+                                limits::kMaxActivityInSettlement, &left_out);
+    settle->set_activity_left_out(left_out);
     context_.send_to_bank(message);
 }
 
@@ -352,7 +357,8 @@ void Operations::on_checkpoint_request(Peer& peer, const wire::Datagram& datagra
         }
         return;
     }
-    if (state.operation || state.phase != Phase::open) {
+    // What a checkpoint covers is certain: an open deal is answered first.
+    if (state.operation || state.deal || state.phase != Phase::open) {
         say_no(peer, id, "busy");
         return;
     }

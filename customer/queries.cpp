@@ -1,75 +1,12 @@
 // The commands that only look. Part of Customer.
 #include "common/base/names.h"
+#include "common/core/command_table.h"
+#include "customer/command_list.h"
 #include "customer/customer.h"
 
 namespace p2pbank {
 
 using namespace customer;
-
-namespace {
-
-struct Help {
-    std::string_view verb;
-    std::string_view usage;
-    std::string_view text;
-};
-
-constexpr Help kHelp[] = {
-    {"open", "open <name> <balance> [<ip_address> <port1> <port2>]",
-     "opens an account at the bank; the address is this program's own if left out"},
-    {"deposit", "deposit <amount>", "puts cash into the account"},
-    {"withdrawal", "withdrawal <amount>", "takes cash out of the account"},
-    {"transfer", "transfer <amount> <receiver_name>", "sends money to a member of the cohort"},
-    {"lost-transfer", "lost-transfer <amount> <receiver_name>",
-     "debits and loses the message on purpose; a rollback brings the money back"},
-    {"checkpoint", "checkpoint",
-     "takes a permanent checkpoint, together with all who have to take part"},
-    {"rollback", "rollback",
-     "goes back to the permanent checkpoint, together with all who have to"},
-    {"new-cohort", "new-cohort <name> <number_of_customers>",
-     "forms a cohort with others that the bank picks; <name> is the own name"},
-    {"delete-cohort", "delete-cohort <name> [--force]",
-     "ends the cohort with a last checkpoint; --force: at its last cut, whoever answers"},
-    {"exit", "exit [<name>]", "closes the account and ends the program"},
-    {"balance", "balance", "the balance at this moment"},
-    {"status", "status", "name, cohort, epoch, what is under way"},
-    {"peers", "peers", "the members of the cohort, what was sent and received"},
-    {"history", "history", "what happened to the account, newest last"},
-    {"help", "help [<command>]", "this list"},
-    {"quit", "quit", "ends the program; the account stays"},
-};
-
-std::string to_text(const HistoryEntry& entry) {
-    const std::string amount = to_string(entry.amount);
-    const std::string label = " (transfer " + std::to_string(entry.label.value()) + ")";
-    switch (entry.kind) {
-        case HistoryEntry::opened:
-            return "opened with " + amount;
-        case HistoryEntry::deposited:
-            return "deposited " + amount;
-        case HistoryEntry::withdrew:
-            return "withdrew " + amount.substr(1);
-        case HistoryEntry::sent:
-            return "sent " + amount + " to " + entry.peer + label;
-        case HistoryEntry::lost:
-            return "lost " + amount + " on the way to " + entry.peer + label;
-        case HistoryEntry::received:
-            return "received " + amount + " from " + entry.peer + label;
-        case HistoryEntry::checkpoint:
-            return "checkpoint became permanent";
-        case HistoryEntry::rolled_back:
-            return "rolled back to the permanent checkpoint";
-        case HistoryEntry::adjusted:
-            return "corrected by the operator by " + amount;
-        case HistoryEntry::cohort_started:
-            return "joined " + entry.peer;
-        case HistoryEntry::cohort_ended:
-            return "the cohort ended";
-    }
-    return "";
-}
-
-}  // namespace
 
 Answer Customer::balance() const {
     if (!context_.state.has_account()) {
@@ -144,33 +81,8 @@ Answer Customer::peers() const {
     return result;
 }
 
-Answer Customer::history() const {
-    const State& state = context_.state;
-    Answer result = success("history " + std::to_string(state.history.size()));
-    result.fact("count", state.history.size());
-    std::vector<std::vector<Answer::Fact>> rows;
-    for (const HistoryEntry& entry : state.history) {
-        result.line(to_text(entry) + ", balance " + to_string(entry.balance));
-        rows.push_back(
-            {{"what", to_text(entry), false}, {"balance", to_string(entry.balance), true}});
-    }
-    result.tables.emplace_back("history", std::move(rows));
-    return result;
-}
-
-Answer Customer::help(const Words& words) const {
-    Answer result = success("help");
-    for (const Help& help : kHelp) {
-        if (words.size() == 2 && words[1] != help.verb) continue;
-        result.line(std::string(help.usage));
-        result.line("    " + std::string(help.text));
-    }
-    if (words.size() > 2 || result.lines.empty()) {
-        return failure("usage", words.size() == 2
-                                    ? quote(words[1]) + " is not a command; `help` lists them"
-                                    : "write: help [<command>]");
-    }
-    return result;
+std::vector<MenuSection> Customer::menu() const {
+    return menu_sections();
 }
 
 std::vector<std::string> Customer::complete(std::string_view line) const {
@@ -178,19 +90,15 @@ std::vector<std::string> Customer::complete(std::string_view line) const {
     const bool new_word = line.empty() || line.back() == ' ';
     const size_t position = words.size() + (new_word ? 1 : 0);
     const std::string_view begun = new_word || words.empty() ? std::string_view() : words.back();
-    std::vector<std::string> found;
+    std::vector<std::string> found = complete_line(command_table(), line);
     const auto offer = [&](std::string_view word) {
         if (word.substr(0, begun.size()) == begun) found.emplace_back(word);
     };
-    if (position <= 1) {
-        for (const Help& help : kHelp) offer(help.verb);
-    } else if (position == 3 && (words[0] == "transfer" || words[0] == "lost-transfer")) {
+    if (position == 3 && (words[0] == "transfer" || words[0] == "lost-transfer")) {
         for (const auto& [peer_name, peer] : context_.state.peers) offer(peer_name);
     } else if (position == 2 &&
                (words[0] == "new-cohort" || words[0] == "delete-cohort" || words[0] == "exit")) {
         offer(context_.state.name);
-    } else if (position == 2 && words[0] == "help") {
-        for (const Help& help : kHelp) offer(help.verb);
     }
     return found;
 }

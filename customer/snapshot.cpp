@@ -1,5 +1,6 @@
 // The whole state as one record, and back. Part of customer::State.
 #include "common/base/check.h"
+#include "common/base/limits.h"
 #include "common/wire/convert.h"
 #include "customer/state.h"
 
@@ -10,6 +11,29 @@ using p2pbank::to_wire;
 namespace records = customer_records;
 
 namespace {
+
+void write_activity(const ActivityEntry& entry, wire::Activity* out) {
+    out->set_kind(static_cast<uint32_t>(entry.kind));
+    out->set_what(entry.what);
+    out->set_number(entry.number);
+    out->set_amount(entry.amount.cents());
+    out->set_balance(entry.balance.cents());
+    out->set_at_ms(entry.at_ms);
+    out->set_note(entry.note);
+    out->set_rolled_back(entry.rolled_back);
+}
+
+std::optional<ActivityEntry> read_activity(const wire::Activity& in) {
+    if (in.kind() > kLastActivityKind) return std::nullopt;
+    return ActivityEntry{static_cast<ActivityKind>(in.kind()),
+                         in.what(),
+                         in.number(),
+                         Money::from_cents(in.amount()),
+                         Money::from_cents(in.balance()),
+                         in.at_ms(),
+                         in.note(),
+                         in.rolled_back()};
+}
 
 Error bad(const char* what) {
     return Error{"bad-record", std::string("a snapshot is not readable: ") + what};
@@ -65,7 +89,20 @@ bool read_operation(const records::Operation& in, Operation& out) {
 
 }  // namespace
 
-void State::live(records::Live* out) const {
+void State::new_activity(google::protobuf::RepeatedPtrField<wire::Activity>* out, uint64_t upto,
+                         size_t most, uint64_t* left_out) const {
+    uint64_t first = std::max(activity.settled, activity.dropped);
+    if (upto > first && upto - first > most) first = upto - most;
+    if (left_out != nullptr) *left_out = first - std::min(first, activity.settled);
+    for (uint64_t i = first; i < upto; ++i) {
+        write_activity(activity.entries[i - activity.dropped], out->Add());
+    }
+}
+
+void State::live(records::Live* out, bool with_activity) const {
+    if (with_activity) {
+        new_activity(out->mutable_activity(), activity.count(), limits::kMaxActivity, nullptr);
+    }
     to_wire(totals, out->mutable_totals());
     for (const auto& [peer_name, peer] : peers) {
         records::Peer* peer_out = out->add_peers();
@@ -85,6 +122,17 @@ void State::live(records::Live* out) const {
 }
 
 Result<void> State::apply_live(const records::Live& in) {
+    if (in.activity_size() > 0) {
+        // What the journal has of these lines are checkpoints and the like: the list has them too.
+        while (activity.count() > activity.settled && !activity.entries.empty()) {
+            activity.entries.pop_back();
+        }
+        for (const wire::Activity& line : in.activity()) {
+            auto entry = read_activity(line);
+            if (!entry) return bad("its activity");
+            activity.add(std::move(*entry));
+        }
+    }
     totals = from_wire(in.totals());
     for (const records::Peer& peer_in : in.peers()) {
         auto channel = from_wire(peer_in.channel());
@@ -127,7 +175,7 @@ void State::snapshot(Record& record) const {
     out->set_restore_due(restore_due);
     out->set_cohort(cohort.value());
     out->set_cohort_name(cohort_name);
-    live(out->mutable_live());
+    live(out->mutable_live(), false);
     write_checkpoint(permanent, out->mutable_permanent());
     if (operation) write_operation(*operation, out->mutable_operation());
     for (const HoldBack& hold : held_back) {
@@ -138,13 +186,21 @@ void State::snapshot(Record& record) const {
         held->set_next_epoch(hold.next_epoch.value());
     }
     for (const auto& [initiator, id] : refused) to_wire(id, out->add_refused());
-    for (const HistoryEntry& entry : history) {
-        records::HistoryEntry* remembered = out->add_history();
-        remembered->set_kind(entry.kind);
-        remembered->set_peer(entry.peer);
-        remembered->set_label(entry.label.value());
-        remembered->set_amount(entry.amount.cents());
-        remembered->set_balance(entry.balance.cents());
+    for (const ActivityEntry& entry : activity.entries) {
+        write_activity(entry, out->add_activity());
+    }
+    out->set_dropped_activity(activity.dropped);
+    out->set_settled_activity(activity.settled);
+    out->set_tentative_activity(activity.tentative);
+    out->set_deals(deals);
+    if (deal) {
+        records::Dealt* asked = out->mutable_deal();
+        asked->set_number(deal->number);
+        asked->set_kind(deal->kind);
+        asked->set_what(deal->what);
+        asked->set_quantity(deal->quantity);
+        asked->set_amount(deal->amount.cents());
+        asked->set_months(deal->months);
     }
 }
 
@@ -178,11 +234,23 @@ Result<void> State::apply_snapshot(const records::Snapshot& in) {
                              Epoch(held.next_epoch())});
     }
     for (const wire::OperationId& id : in.refused()) refused[id.initiator()] = from_wire(id);
-    for (const records::HistoryEntry& entry : in.history()) {
-        if (entry.kind() > HistoryEntry::cohort_ended) return bad("its history");
-        history.push_back({static_cast<HistoryEntry::Kind>(entry.kind()), entry.peer(),
-                           Label(entry.label()), Money::from_cents(entry.amount()),
-                           Money::from_cents(entry.balance())});
+    activity = ActivityLog();
+    activity.dropped = in.dropped_activity();
+    activity.settled = in.settled_activity();
+    activity.tentative = in.tentative_activity();
+    for (const wire::Activity& line : in.activity()) {
+        auto entry = read_activity(line);
+        if (!entry) return bad("its activity");
+        activity.entries.push_back(std::move(*entry));
+    }
+    deals = in.deals();
+    if (in.has_deal()) {
+        deal = OpenDeal{in.deal().number(),
+                        in.deal().kind(),
+                        in.deal().what(),
+                        in.deal().quantity(),
+                        Money::from_cents(in.deal().amount()),
+                        in.deal().months()};
     }
     return {};
 }

@@ -81,6 +81,7 @@ Checkpoint State::take_checkpoint() const {
 }
 
 Result<void> State::apply(const Record& record) {
+    at_ms_ = record.at_ms();
     switch (record.kind_case()) {
         case Record::kSnapshot:
             return apply_snapshot(record.snapshot());
@@ -100,7 +101,8 @@ Result<void> State::apply(const Record& record) {
             phase = Phase::open;
             totals = from_wire(record.opened().totals());
             permanent = take_checkpoint();
-            remember(HistoryEntry::opened, "", Label(), totals.balance);
+            remember(ActivityKind::opened, "", 0, totals.balance);
+            activity.settled = activity.count();
             return {};
         case Record::kStarted:
             boots = record.started().boots();
@@ -114,7 +116,7 @@ Result<void> State::apply(const Record& record) {
             }
             return {};
         case Record::kCash:
-            return apply_cash(Money::from_cents(record.cash().amount()));
+            return apply_cash(record.cash());
         case Record::kAdjusted: {
             const Money total = Money::from_cents(record.adjusted().total());
             const auto by = checked_subtract(total, totals.adjustments);
@@ -122,7 +124,7 @@ Result<void> State::apply(const Record& record) {
             if (!balance || balance->is_negative()) return bad("a correction below zero");
             totals.balance = *balance;
             totals.adjustments = total;
-            remember(HistoryEntry::adjusted, "", Label(), *by);
+            remember(ActivityKind::correction, "", 0, *by);
             return {};
         }
         case Record::kSent:
@@ -182,6 +184,7 @@ Result<void> State::apply(const Record& record) {
             if (!operation || operation->kind != wire::OPERATION_JOIN) return bad("no join");
             refuse(operation->id);
             permanent = operation->tentative;
+            activity.settled = activity.tentative;
             operation.reset();
             restore_if_due();
             return apply_cohort(started.cohort(), started.cohort_name(), started.members());
@@ -196,13 +199,18 @@ Result<void> State::apply(const Record& record) {
         case Record::kExited:
             phase = Phase::exited;
             return {};
+        case Record::kDealt:
+            return apply_dealt(record.dealt());
+        case Record::kDealAnswered:
+            return apply_deal_answered(record.deal_answered());
         case Record::KIND_NOT_SET:
             break;
     }
     return bad("unknown kind");
 }
 
-Result<void> State::apply_cash(Money amount) {
+Result<void> State::apply_cash(const records::Cash& cash) {
+    const Money amount = Money::from_cents(cash.amount());
     const auto balance = checked_add(totals.balance, amount);
     Money& sum = amount.is_negative() ? totals.withdrawals : totals.deposits;
     const auto total =
@@ -210,8 +218,51 @@ Result<void> State::apply_cash(Money amount) {
     if (!balance || balance->is_negative() || !total) return bad("cash");
     totals.balance = *balance;
     sum = *total;
-    remember(amount.is_negative() ? HistoryEntry::withdrew : HistoryEntry::deposited, "", Label(),
-             amount);
+    remember(amount.is_negative() ? ActivityKind::withdrawal : ActivityKind::deposit, "", 0, amount,
+             cash.note());
+    return {};
+}
+
+Result<void> State::apply_dealt(const records::Dealt& dealt) {
+    if (deal || operation) return bad("a deal");
+    const Money amount = Money::from_cents(dealt.amount());
+    if (amount.is_negative()) {
+        const auto balance = checked_add(totals.balance, amount);
+        const auto dealings = checked_add(totals.dealings, amount);
+        if (!balance || balance->is_negative() || !dealings) return bad("what a deal costs");
+        totals.balance = *balance;
+        totals.dealings = *dealings;
+    }
+    deals = std::max(deals, dealt.number());
+    deal = OpenDeal{dealt.number(),   dealt.kind(), dealt.what(),
+                    dealt.quantity(), amount,       dealt.months()};
+    return {};
+}
+
+std::optional<Money> State::deal_change(bool accepted) const {
+    const bool pays = deal->amount.is_negative();
+    if (pays == accepted) return Money();
+    const Money change = pays ? must_subtract(Money(), deal->amount) : deal->amount;
+    const bool fits = checked_add(totals.balance, change) && checked_add(totals.dealings, change);
+    return fits ? std::optional<Money>(change) : std::nullopt;
+}
+
+Result<void> State::apply_deal_answered(const records::DealAnswered& answered) {
+    if (!deal || deal->number != answered.number()) return bad("an answer to no deal");
+    const auto change = deal_change(answered.accepted());
+    if (!change) return bad("an answer to a deal");
+    totals.balance = must_add(totals.balance, *change);
+    totals.dealings = must_add(totals.dealings, *change);
+    const OpenDeal made = *deal;
+    deal.reset();
+    if (!answered.accepted()) return {};
+    const ActivityKind kind = made.kind == wire::DEAL_PURCHASE  ? ActivityKind::purchase
+                              : made.kind == wire::DEAL_PAYMENT ? ActivityKind::payment
+                              : made.kind == wire::DEAL_LOAN    ? ActivityKind::loan
+                                                                : ActivityKind::repayment;
+    std::string what = made.kind == wire::DEAL_LOAN ? std::to_string(answered.order()) : made.what;
+    std::string note = made.quantity > 1 ? std::to_string(made.quantity) + " pieces" : "";
+    remember(kind, std::move(what), answered.order(), made.amount, std::move(note));
     return {};
 }
 
@@ -228,8 +279,8 @@ Result<void> State::apply_sent(const records::Sent& sent) {
     channel.sent_sum = *sum;
     totals.balance = must_subtract(totals.balance, amount);
     peer->sent_log.push_back({Label(sent.label()), amount, sent.lost(), false, 0, {}, {}});
-    remember(sent.lost() ? HistoryEntry::lost : HistoryEntry::sent, sent.peer(),
-             Label(sent.label()), amount);
+    remember(sent.lost() ? ActivityKind::lost : ActivityKind::sent, sent.peer(), sent.label(),
+             Money::from_cents(-amount.cents()));
     return {};
 }
 
@@ -248,7 +299,7 @@ Result<void> State::apply_received(const records::Received& received) {
         }
         totals.balance = *balance;
         peer->channel.received_sum = *sum;
-        remember(HistoryEntry::received, received.peer(), Label(received.labels(i)), amount);
+        remember(ActivityKind::received, received.peer(), received.labels(i), amount);
     }
     return {};
 }
@@ -263,7 +314,7 @@ void State::apply_pruned(Peer& peer, const IntervalSet& covered) {
 }
 
 Result<void> State::apply_tentative(const records::Tentative& tentative) {
-    if (operation) return bad("a tentative checkpoint within an operation");
+    if (operation || deal) return bad("a tentative checkpoint within something else");
     if (tentative.has_live()) {
         const auto applied = apply_live(tentative.live());
         if (!applied) return applied;
@@ -273,6 +324,7 @@ Result<void> State::apply_tentative(const records::Tentative& tentative) {
     operation->kind = tentative.kind();
     operation->parent = tentative.parent();
     operation->tentative = take_checkpoint();
+    activity.tentative = activity.count();
     operation->cohort = CohortId(tentative.cohort());
     operation->cohort_name = tentative.cohort_name();
     counter = std::max(counter, tentative.counter());
@@ -282,10 +334,11 @@ Result<void> State::apply_tentative(const records::Tentative& tentative) {
 Result<void> State::apply_permanent(const OperationId& id) {
     if (!operation || operation->id != id) return bad("permanent");
     permanent = std::move(operation->tentative);
+    activity.settled = activity.tentative;
     operation.reset();
     restore_if_due();
     refuse(id);
-    remember(HistoryEntry::checkpoint, "", Label(), permanent.totals.balance);
+    remember(ActivityKind::checkpoint, "", 0, Money());
     return {};
 }
 
@@ -293,12 +346,21 @@ void State::apply_cohort_ended(const Totals& last) {
     const bool joined = in_cohort();
     if (operation) refuse(operation->id);
     if (joined) {
+        // The last checkpoint counts, or, by force, the one before it.
+        const bool settled = operation && operation->kind == wire::OPERATION_FREEZE &&
+                             operation->tentative.totals.deposits == last.deposits &&
+                             operation->tentative.totals.withdrawals == last.withdrawals &&
+                             operation->tentative.totals.dealings == last.dealings;
+        if (settled) activity.settled = activity.tentative;
+        activity.roll_back();
+        drop_deal();
         totals = last;
         restore_due = false;
     } else {
         // It ended before this customer heard that it had started: nothing was sent or received in
         // it, and cash since the initial checkpoint stays.
         permanent = operation->tentative;
+        activity.settled = activity.tentative;
         restore_if_due();
     }
     cohort = CohortId();
@@ -308,7 +370,8 @@ void State::apply_cohort_ended(const Totals& last) {
     held_back.clear();
     recovering = false;
     if (joined) permanent = take_checkpoint();
-    remember(HistoryEntry::cohort_ended, "", Label(), totals.balance);
+    remember(ActivityKind::cohort_ended, "", 0, Money());
+    activity.settled = joined ? activity.count() : activity.settled;
 }
 
 void State::apply_undone(const OperationId& id) {
@@ -337,7 +400,7 @@ void State::apply_rolled_back(const OperationId& id, Epoch new_epoch) {
     // The recovery of a restart is done when a rollback that began after it has committed.
     if (id.initiator == name && Epoch(id.epoch) == epoch) recovering = false;
     epoch = std::max(epoch, new_epoch);
-    remember(HistoryEntry::rolled_back, "", Label(), totals.balance);
+    remember(ActivityKind::rolled_back, "", 0, Money());
 }
 
 // The sent log of the permanent checkpoint is the part of today's log up to its last label: only
@@ -345,6 +408,8 @@ void State::apply_rolled_back(const OperationId& id, Epoch new_epoch) {
 // un-received.
 void State::restore_permanent() {
     totals = permanent.totals;
+    drop_deal();
+    activity.roll_back();
     for (auto& [peer_name, peer] : peers) {
         peer.channel = permanent.channel(peer_name);
         auto& log = peer.sent_log;
@@ -378,9 +443,43 @@ void State::refuse(const OperationId& id) {
     if (!fresh && at->second < id) at->second = id;
 }
 
-void State::remember(HistoryEntry::Kind kind, std::string peer, Label label, Money amount) {
-    if (history.size() >= limits::kMaxHistory) history.pop_front();
-    history.push_back({kind, std::move(peer), label, amount, totals.balance});
+void State::remember(ActivityKind kind, std::string what, uint64_t number, Money amount,
+                     std::string note) {
+    activity.add(
+        {kind, std::move(what), number, amount, totals.balance, at_ms_, std::move(note), false});
+}
+
+// Its debit goes with the totals that are restored; the bank cancels what it accepted, as soon as
+// it knows of the new epoch or of the cohort's end.
+void State::drop_deal() {
+    deal.reset();
+}
+
+bool ActivityEntry::moves_money() const {
+    switch (kind) {
+        case ActivityKind::checkpoint:
+        case ActivityKind::rolled_back:
+        case ActivityKind::cohort_started:
+        case ActivityKind::cohort_ended:
+            return false;
+        default:
+            return true;
+    }
+}
+
+void ActivityLog::add(ActivityEntry entry) {
+    if (entries.size() >= limits::kMaxActivity) {
+        entries.pop_front();
+        ++dropped;
+    }
+    entries.push_back(std::move(entry));
+}
+
+void ActivityLog::roll_back() {
+    for (uint64_t i = std::max(settled, dropped); i < count(); ++i) {
+        ActivityEntry& entry = entries[i - dropped];
+        if (entry.moves_money()) entry.rolled_back = true;
+    }
 }
 
 Result<void> State::apply_cohort(uint64_t cohort_id, const std::string& cohort_name_,
@@ -396,7 +495,7 @@ Result<void> State::apply_cohort(uint64_t cohort_id, const std::string& cohort_n
         peer.port2 = static_cast<uint16_t>(member.port2());
         peer.known_epoch = Epoch(member.epoch());
     }
-    remember(HistoryEntry::cohort_started, cohort_name, Label(), totals.balance);
+    remember(ActivityKind::cohort_started, cohort_name, 0, Money());
     return {};
 }
 

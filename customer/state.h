@@ -18,6 +18,7 @@
 #include "common/base/ids.h"
 #include "common/base/result.h"
 #include "common/base/time.h"
+#include "common/wire/activity.h"
 #include "common/wire/books.h"
 #include "customer/records.pb.h"
 
@@ -80,25 +81,43 @@ struct HoldBack {
     Epoch next_epoch;
 };
 
-struct HistoryEntry {
-    enum Kind : uint32_t {
-        opened,
-        deposited,
-        withdrew,
-        sent,
-        lost,
-        received,
-        checkpoint,
-        rolled_back,
-        adjusted,
-        cohort_started,
-        cohort_ended,
-    };
-    Kind kind = opened;
-    std::string peer;
-    Label label;
-    Money amount;
-    Money balance;
+// One line of the account's activity.
+struct ActivityEntry {
+    ActivityKind kind = ActivityKind::opened;
+    std::string what;     // the peer, product, biller, loan or cohort
+    uint64_t number = 0;  // the label of a transfer, the order of a deal
+    Money amount;         // as it changed the balance
+    Money balance;        // after it
+    uint64_t at_ms = 0;   // since 1970, by this customer's clock
+    std::string note;
+    bool rolled_back = false;
+
+    // Checkpoints and cohorts are told of, but nothing about them can be undone.
+    bool moves_money() const;
+};
+
+// The newest lines, and which of them are covered by checkpoints. Lines are counted over the
+// account's life.
+struct ActivityLog {
+    std::deque<ActivityEntry> entries;
+    uint64_t dropped = 0;    // older lines that are no longer there
+    uint64_t settled = 0;    // lines before this one are covered by the permanent checkpoint
+    uint64_t tentative = 0;  // and by the tentative one
+
+    uint64_t count() const { return dropped + entries.size(); }
+    void add(ActivityEntry entry);
+    // What is not settled is undone.
+    void roll_back();
+};
+
+// A deal with the bank that has been asked for and not been answered. What it costs is debited.
+struct OpenDeal {
+    uint64_t number = 0;  // rises; within the epoch it is never used twice
+    wire::DealKind kind = wire::DEAL_NONE;
+    std::string what;
+    uint64_t quantity = 0;
+    Money amount;  // as it changes the balance
+    uint32_t months = 0;
 };
 
 enum class Phase : uint32_t { none, opening, open, exiting, exited };
@@ -114,7 +133,11 @@ class State {
     // A record that alone gives this state.
     void snapshot(Record& record) const;
     // The `live` of a tentative checkpoint in checkpoint mode.
-    void live(customer_records::Live* out) const;
+    void live(customer_records::Live* out, bool with_activity) const;
+    // The lines of activity since the permanent checkpoint, before line `upto`: the newest `most`,
+    // and how many older ones that leaves out.
+    void new_activity(google::protobuf::RepeatedPtrField<wire::Activity>* out, uint64_t upto,
+                      size_t most, uint64_t* left_out) const;
 
     // A copy of all that a checkpoint keeps.
     Checkpoint take_checkpoint() const;
@@ -137,6 +160,11 @@ class State {
     // An operation that this customer said no to or that ended here, whichever way, or an older one
     // of the same initiator: a late request must not begin it again.
     bool is_refused(const OperationId& id) const;
+
+    // What the answer to the open deal does to the balance: what is paid was debited with the
+    // question, so that a refusal gives it back; what is borrowed comes with the answer. Nothing
+    // if the account cannot hold it. Requires an open deal.
+    std::optional<Money> deal_change(bool accepted) const;
 
     // The equation above holds, for what is live and for the permanent checkpoint.
     bool adds_up() const;
@@ -164,11 +192,16 @@ class State {
     std::optional<Operation> operation;
     std::vector<HoldBack> held_back;
     std::map<std::string, OperationId, std::less<>> refused;  // the newest, for each initiator
-    std::deque<HistoryEntry> history;
+    ActivityLog activity;
+    std::optional<OpenDeal> deal;
+    uint64_t deals = 0;  // the number of the newest
 
   private:
     Result<void> apply_snapshot(const customer_records::Snapshot& snapshot);
-    Result<void> apply_cash(Money amount);
+    Result<void> apply_cash(const customer_records::Cash& cash);
+    Result<void> apply_dealt(const customer_records::Dealt& dealt);
+    Result<void> apply_deal_answered(const customer_records::DealAnswered& answered);
+    void drop_deal();
     Result<void> apply_sent(const customer_records::Sent& sent);
     Result<void> apply_received(const customer_records::Received& received);
     void apply_pruned(Peer& peer, const IntervalSet& covered);
@@ -183,9 +216,11 @@ class State {
                               const google::protobuf::RepeatedPtrField<wire::Member>& members);
     void restore_permanent();
     void restore_if_due();
+    uint64_t at_ms_ = 0;  // of the record being applied
     void raise_known_epoch(std::string_view peer_name, Epoch to);
     void refuse(const OperationId& id);
-    void remember(HistoryEntry::Kind kind, std::string peer, Label label, Money amount);
+    void remember(ActivityKind kind, std::string what, uint64_t number, Money amount,
+                  std::string note = {});
 };
 
 }  // namespace customer

@@ -126,7 +126,8 @@ class Writing(unittest.TestCase):
             world.cohort("alice", "bob")
             self.assertLessEqual(
                 {path.name for path in world.data.parent.iterdir()},
-                {"data.csv", "data.csv.journal", "data.csv.lock"},
+                {"data.csv", "data.csv.journal", "data.csv.lock", "bank.key"}
+                | {"bank.db", "bank.db-wal", "bank.db-shm"},
             )
 
 

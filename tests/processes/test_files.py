@@ -273,6 +273,7 @@ class FullDisk(unittest.TestCase):
 
     def test_the_bank(self):
         with World(start=False) as world:
+            self.mount(self.disk, "remount,size=1m")  # the history needs some of it at once
             world.data = self.disk / "data.csv"
             bank = world.start_bank()
             tickets = bank.type(

@@ -18,6 +18,15 @@ class RecordedEffects : public Effects {
         std::string bytes;
     };
 
+    struct StartedJob {
+        JobId id;
+        Job work;
+    };
+    struct Asked {
+        CommandId command;
+        std::vector<Question> questions;
+    };
+
     void persist(std::string record) override { records.push_back(std::move(record)); }
     void send(Socket from, Address to, std::string_view datagram) override {
         sent.push_back({from, to, std::string(datagram)});
@@ -27,6 +36,10 @@ class RecordedEffects : public Effects {
     }
     void notice(Severity, std::string text) override { notices.push_back(std::move(text)); }
     void publish_table(std::string content) override { tables.push_back(std::move(content)); }
+    void start_job(JobId job, Job work) override { jobs.push_back({job, std::move(work)}); }
+    void ask(CommandId command, std::vector<Question> questions) override {
+        asked.push_back({command, std::move(questions)});
+    }
     Result<void> claim_store(std::string_view name) override {
         claimed = name;
         return {};
@@ -41,6 +54,8 @@ class RecordedEffects : public Effects {
     std::map<CommandId, Answer> answers;
     std::vector<std::string> notices;
     std::vector<std::string> tables;
+    std::vector<StartedJob> jobs;
+    std::vector<Asked> asked;
     std::string claimed;
     int stopped = -1;
 };

@@ -1,0 +1,502 @@
+#include "bank/desk.h"
+
+#include <algorithm>
+#include <array>
+
+#include "common/base/limits.h"
+#include "common/base/names.h"
+#include "common/base/text.h"
+#include "common/base/words.h"
+#include "common/core/answer_wire.h"
+#include "common/core/authority.h"
+
+namespace p2pbank::bank {
+namespace {
+
+constexpr std::array<std::string_view, 23> kVerbs = {
+    "products",  "search",   "add-product", "edit-product",  "remove-product", "restock",
+    "services",  "bills",    "add-biller",  "remove-biller", "settings",       "set",
+    "purchases", "tokens",   "loans",       "schedule",      "statement",      "last",
+    "activity",  "refusals", "report",      "import",        "export"};
+
+std::vector<Answer::Fact> row_of(const Product& product) {
+    return {{"id", product.id, false},
+            {"name", product.name, false},
+            {"price", to_string(product.price), true},
+            {"quantity", std::to_string(product.quantity), true},
+            {"categories", join_categories(product.categories), false}};
+}
+
+}  // namespace
+
+Desk::Desk(Context& context, SignIn& sign_in, NextJob next_job, AnswerConsole answer_console)
+    : context_(context),
+      sign_in_(sign_in),
+      next_job_(std::move(next_job)),
+      answer_console_(std::move(answer_console)) {}
+
+bool Desk::handles(std::string_view verb) {
+    return verb == "save" || std::find(kVerbs.begin(), kVerbs.end(), verb) != kVerbs.end();
+}
+
+// --- who asks
+// -------------------------------------------------------------------------------------
+
+void Desk::at_console(CommandId id, std::string_view line) {
+    Asker asker;
+    asker.command = id;
+    asker.caller.role = Role::admin;
+    const auto words = split_quoted(line);
+    if (words) {
+        carry_out(asker, words.value());
+    } else {
+        reply(asker, failure(words.error()));
+    }
+}
+
+void Desk::on_ask(const wire::Datagram& datagram, const Origin& from) {
+    const wire::Ask& ask = datagram.ask();
+    switch (recent_.begin(from.address, ask.nonce())) {
+        case RecentAsks::Known::in_progress:
+            return;
+        case RecentAsks::Known::answered: {
+            wire::Datagram message;
+            *message.mutable_told() = recent_.told(from.address, ask.nonce());
+            context_.send(from, std::move(message));
+            return;
+        }
+        case RecentAsks::Known::fresh:
+            break;
+    }
+    Asker asker;
+    asker.from = from;
+    asker.nonce = ask.nonce();
+    const Account* account = context_.state.find(from.name);
+    if (account != nullptr && !account->exited && from.instance >= account->boots) {
+        asker.account = account->name;
+    }
+    if (ask.words().empty()) return reply(asker, failure("usage", "no command"));
+    if (SignIn::handles(ask.words(0))) {
+        const auto least = least_role(ask.words(0));
+        if (least == Role::customer) {
+            sign_in_.ask(from, ask);
+            return;
+        }
+    }
+    if (auto refused = why_not(asker, datagram)) return reply(asker, std::move(*refused));
+    if (SignIn::handles(ask.words(0))) {
+        reply(asker, sign_in_.at_console({ask.words().begin(), ask.words().end()}));
+        return;
+    }
+    if (!handles(ask.words(0))) {
+        return reply(asker, failure("unknown-command",
+                                    quote(ask.words(0)) + " is not a command of this bank"));
+    }
+    carry_out(asker, {ask.words().begin(), ask.words().end()});
+}
+
+// Takes over who is behind the request; an answer if that one may not ask for this.
+std::optional<Answer> Desk::why_not(Asker& asker, const wire::Datagram& datagram) {
+    const wire::Ask& ask = datagram.ask();
+    if (ask.authority().session() != 0) {
+        auto caller = sign_in_.caller_of(ask.authority(),
+                                         signed_text(asker.from.name, asker.from.instance, ask),
+                                         Repeats::refused);
+        if (!caller) return failure(caller.error());
+        asker.caller = std::move(caller).value();
+    }
+    const auto least = least_role(ask.words(0));
+    if (!least) {
+        return failure("not-allowed", quote(ask.words(0)) + " is for the bank's console only");
+    }
+    if (*least == Role::customer || may(asker.caller.role, *least)) return std::nullopt;
+    return refuse(asker, ask.words(0), *least);
+}
+
+Answer Desk::refuse(const Asker& asker, std::string_view verb, Role least) {
+    if (asker.caller.session != 0) return sign_in_.not_allowed(asker.caller, verb, least);
+    sign_in_.refused(asker.account.empty() ? to_string(asker.from.address) : asker.account, verb,
+                     "not-signed-in");
+    const std::string whom = least == Role::customer ? "the account's owner"
+                             : least == Role::teller ? "a teller"
+                                                     : "an admin";
+    return failure("not-signed-in", "`" + std::string(verb) + "` is for " + whom +
+                                        ": `sign-in <email>` first");
+}
+
+Result<std::string> Desk::subject(const Asker& asker, const std::string* name,
+                                  std::string_view verb) {
+    const bool own = !asker.is_console() && (name == nullptr || *name == asker.account);
+    if (own && asker.account.empty()) {
+        return Error{"no-account", "this program has no account, whose would be shown"};
+    }
+    if (name == nullptr && asker.is_console()) {
+        return Error{"usage", "write: " + std::string(usage_of(command_table(), verb))};
+    }
+    const std::string& wanted = own ? asker.account : *name;
+    const Account* account = context_.state.find(wanted);
+    if (asker.is_console() && account == nullptr) {
+        return Error{"unknown-customer", "there is no account " + quote(wanted)};
+    }
+    const auto least = least_role(verb, own ? Whose::own : Whose::another);
+    const bool owner =
+        account != nullptr && !account->owner().empty() && account->owner() == asker.caller.email;
+    const bool free_for_all = own && (account == nullptr || account->owner().empty());
+    const bool staff =
+        asker.caller.role != Role::customer && least && may(asker.caller.role, *least);
+    if (asker.is_console() || owner || free_for_all || staff) {
+        if (account != nullptr) return wanted;
+        return Error{"unknown-customer", "there is no account " + quote(wanted)};
+    }
+    const Answer refused = refuse(
+        asker, verb, asker.caller.session == 0 ? Role::customer : least.value_or(Role::admin));
+    return Error{refused.code, refused.text};
+}
+
+// --- answers
+// --------------------------------------------------------------------------------------
+
+Answer Desk::told(Answer answer) const {
+    answer.currency = context_.state.business.settings().currency;
+    return answer;
+}
+
+void Desk::reply(const Asker& asker, Answer answer) {
+    answer = told(std::move(answer));
+    if (asker.is_console()) {
+        answer_console_(asker.command, std::move(answer));
+    } else {
+        tell(asker.from, asker.nonce, std::move(answer), 0);
+    }
+}
+
+void Desk::tell(const Origin& to, uint64_t nonce, Answer answer, uint64_t session) {
+    wire::Datagram message;
+    wire::Told* out = message.mutable_told();
+    out->set_nonce(nonce);
+    out->set_session(session);
+    to_wire(answer, out->mutable_answer());
+    recent_.end(to.address, *out);
+    context_.send(to, std::move(message));
+}
+
+Answer Desk::usage(const Asker&, std::string_view verb) const {
+    return usage_failure(command_table(), verb);
+}
+
+void Desk::start(Job job, Then then) {
+    const JobId id = next_job_();
+    jobs_.emplace(id, std::move(then));
+    context_.effects->start_job(id, std::move(job));
+}
+
+bool Desk::on_job(JobId job, JobResult& result) {
+    const auto found = jobs_.find(job);
+    if (found == jobs_.end()) return false;
+    const Then then = std::move(found->second);
+    jobs_.erase(found);
+    then(result);
+    return true;
+}
+
+void Desk::look_up(const Asker& asker, Query query,
+                   std::function<Answer(const JobResult&)> answer) {
+    start(std::move(query), [this, asker, answer = std::move(answer)](JobResult& result) {
+        reply(asker, result.outcome ? answer(result) : failure(result.outcome.error()));
+    });
+}
+
+const std::string* Desk::Options::find(std::string_view name) const {
+    const auto found = values.find(name);
+    return found == values.end() ? nullptr : &found->second;
+}
+
+Result<Desk::Options> Desk::options(const Words& words, std::vector<std::string_view> flags,
+                                    std::vector<std::string_view> switches) {
+    Options options;
+    for (size_t i = 1; i < words.size(); ++i) {
+        const std::string& word = words[i];
+        const bool flag = std::find(flags.begin(), flags.end(), word) != flags.end();
+        const bool is_switch = std::find(switches.begin(), switches.end(), word) != switches.end();
+        if (!flag && !is_switch) {
+            if (word.starts_with("--")) {
+                return Error{"usage", quote(word) + " is not an option of this command: write: " +
+                                          std::string(usage_of(command_table(), words[0]))};
+            }
+            options.plain.push_back(word);
+            continue;
+        }
+        if (options.values.contains(word) || (flag && i + 1 == words.size())) {
+            return Error{"usage", "write: " + std::string(usage_of(command_table(), words[0]))};
+        }
+        options.values[word] = flag ? words[++i] : "";
+    }
+    return options;
+}
+
+void Desk::carry_out(const Asker& asker, const Words& words) {
+    const std::string& verb = words[0];
+    const auto alone = [&](auto answer) {
+        reply(asker, words.size() == 1 ? answer() : usage(asker, verb));
+    };
+    if (verb == "products") return reply(asker, products(words));
+    if (verb == "search") return reply(asker, search(words));
+    if (verb == "add-product") return reply(asker, add_product(words));
+    if (verb == "edit-product") return reply(asker, edit_product(words));
+    if (verb == "remove-product") return reply(asker, remove_product(words));
+    if (verb == "restock") return reply(asker, restock(words));
+    if (verb == "services") return alone([&] { return billers(true); });
+    if (verb == "bills") return alone([&] { return billers(false); });
+    if (verb == "add-biller") return reply(asker, set_biller(words, false));
+    if (verb == "remove-biller") return reply(asker, set_biller(words, true));
+    if (verb == "settings") return alone([&] { return settings(); });
+    if (verb == "set") return reply(asker, set(words));
+    if (verb == "purchases") return purchases(asker, words);
+    if (verb == "tokens") return tokens(asker, words);
+    if (verb == "loans") return loans(asker, words);
+    if (verb == "schedule") return schedule(asker, words);
+    if (verb == "statement") return statement(asker, words);
+    if (verb == "last") return last(asker, words);
+    if (verb == "activity") return activity(asker, words);
+    if (verb == "report") return report(asker, words);
+    if (verb == "import") return import_file(asker, words);
+    if (verb == "export" || verb == "save") return export_files(asker, words, verb == "save");
+    if (words.size() != 1) return reply(asker, usage(asker, verb));
+    refusals(asker);
+}
+
+// --- products
+// -------------------------------------------------------------------------------------
+
+Answer Desk::product_list(const std::string& what, const std::vector<const Product*>& products,
+                          bool more) const {
+    Answer answer = success(what);
+    answer.fact("count", uint64_t(products.size()));
+    std::vector<std::vector<std::string>> rows;
+    auto& table = answer.tables.emplace_back("products", std::vector<std::vector<Answer::Fact>>());
+    for (const Product* product : products) {
+        rows.push_back({product->id, product->name, marked(product->price),
+                        std::to_string(product->quantity), join_categories(product->categories)});
+        table.second.push_back(row_of(*product));
+    }
+    if (!rows.empty()) {
+        answer.lines = aligned({{"id", Align::left},
+                                {"name", Align::left},
+                                {"price", Align::right},
+                                {"quantity", Align::right},
+                                {"categories", Align::left}},
+                               rows);
+    }
+    if (more) {
+        answer.line("and more: `products --after " + products.back()->id + "`");
+        answer.fact("after", products.back()->id);
+    }
+    return answer;
+}
+
+Answer Desk::products(const Words& words) const {
+    const auto read = options(words, {"--after"}, {});
+    if (!read) return failure(read.error());
+    if (!read.value().plain.empty()) return usage_failure(command_table(), "products");
+    const auto& all = context_.state.business.products();
+    const std::string* after = read.value().find("--after");
+    auto at = after == nullptr ? all.begin() : all.upper_bound(*after);
+    std::vector<const Product*> page;
+    for (; at != all.end() && page.size() < limits::kRowsOnPage; ++at) page.push_back(&at->second);
+    return product_list("products " + std::to_string(all.size()), page, at != all.end());
+}
+
+Answer Desk::search(const Words& words) const {
+    if (words.size() != 2) return usage_failure(command_table(), "search");
+    const std::string folded = fold(trim(words[1]));
+    if (folded.empty()) return usage_failure(command_table(), "search");
+    auto found = context_.state.business.search(folded, limits::kRowsOnPage + 1);
+    const bool more = found.size() > limits::kRowsOnPage;
+    if (more) found.pop_back();
+    Answer answer = product_list(
+        "search " + std::to_string(found.size()) + (more ? " or more" : ""), found, false);
+    if (more) answer.line("and more: search for a longer part of the category");
+    return answer;
+}
+
+void Desk::put(const Product& product) {
+    State::Record record;
+    auto* out = record.mutable_products()->add_products();
+    out->set_id(product.id);
+    out->set_name(product.name);
+    out->set_price(product.price.cents());
+    out->set_quantity(product.quantity);
+    for (const std::string& category : product.categories) out->add_categories(category);
+    context_.commit(record);
+}
+
+Answer Desk::add_product(const Words& words) {
+    if (words.size() != 6) return usage_failure(command_table(), "add-product");
+    const auto product = make_product(words[1], words[2], words[3], words[4], words[5]);
+    if (!product) return failure(product.error());
+    const auto quantity = parse_quantity(words[4]);  // there has to be something to sell
+    if (!quantity) return failure(quantity.error());
+    if (context_.state.business.find_product(words[1]) != nullptr) {
+        return failure("product-exists",
+                       "there is a product " + words[1] + " already; `edit-product` changes it");
+    }
+    if (context_.state.business.products().size() >= limits::kMaxProducts) {
+        return failure("limit", "the shop cannot hold more products");
+    }
+    put(product.value());
+    Answer answer =
+        success("add-product " + words[1] + " price " + to_string(product.value().price) +
+                " quantity " + std::to_string(product.value().quantity));
+    answer.facts = row_of(product.value());
+    return answer;
+}
+
+Answer Desk::edit_product(const Words& words) {
+    const auto read = options(words, {"--name", "--price", "--categories"}, {});
+    if (!read) return failure(read.error());
+    if (read.value().plain.size() != 1 || read.value().values.empty()) {
+        return usage_failure(command_table(), "edit-product");
+    }
+    const std::string& id = read.value().plain[0];
+    const Product* known = context_.state.business.find_product(id);
+    if (known == nullptr) {
+        return failure("unknown-product", "there is no product " + quote(id));
+    }
+    Product product = *known;
+    if (const std::string* name = read.value().find("--name")) {
+        const auto checked = check_product_name(*name);
+        if (!checked) return failure(checked.error());
+        product.name = *name;
+    }
+    if (const std::string* price = read.value().find("--price")) {
+        const auto parsed = parse_price(*price);
+        if (!parsed) return failure(parsed.error());
+        product.price = parsed.value();
+    }
+    if (const std::string* categories = read.value().find("--categories")) {
+        auto parsed = parse_categories(*categories);
+        if (!parsed) return failure(parsed.error());
+        product.categories = std::move(parsed).value();
+    }
+    put(product);
+    Answer answer = success("edit-product " + id + " price " + to_string(product.price));
+    answer.facts = row_of(product);
+    return answer;
+}
+
+Answer Desk::remove_product(const Words& words) {
+    if (words.size() != 2) return usage_failure(command_table(), "remove-product");
+    const auto& business = context_.state.business;
+    if (business.find_product(words[1]) == nullptr) {
+        return failure("unknown-product", "there is no product " + quote(words[1]));
+    }
+    if (business.is_reserved(words[1])) {
+        return failure("busy", "purchases of " + words[1] +
+                                   " are pending: a rollback would give them back; try again "
+                                   "when they have settled");
+    }
+    State::Record record;
+    record.mutable_product_removed()->set_id(words[1]);
+    context_.commit(record);
+    return success("remove-product " + words[1]).fact("id", words[1]);
+}
+
+Answer Desk::restock(const Words& words) {
+    if (words.size() != 3) return usage_failure(command_table(), "restock");
+    const Product* product = context_.state.business.find_product(words[1]);
+    if (product == nullptr) {
+        return failure("unknown-product", "there is no product " + quote(words[1]));
+    }
+    const auto more = parse_quantity(words[2]);
+    if (!more) return failure(more.error());
+    const auto total = restocked(product->quantity, more.value());
+    if (!total) return failure(total.error());
+    State::Record record;
+    record.mutable_restocked()->set_id(words[1]);
+    record.mutable_restocked()->set_quantity(more.value());
+    context_.commit(record);
+    Answer answer =
+        success("restock " + words[1] + " quantity " + std::to_string(product->quantity));
+    return answer.fact("id", words[1]).fact("quantity", product->quantity);
+}
+
+// --- billers and settings
+// -------------------------------------------------------------------------
+
+Answer Desk::billers(bool services) const {
+    std::vector<std::string> names;
+    for (const Biller& biller : context_.state.business.billers()) {
+        if (biller.service == services) names.push_back(biller.name);
+    }
+    Answer answer = success((services ? "services " : "bills ") + std::to_string(names.size()));
+    answer.fact("count", uint64_t(names.size()));
+    std::vector<std::vector<Answer::Fact>> rows;
+    for (std::string& name : names) {
+        rows.push_back({{"name", name, false}});
+        answer.line(std::move(name));
+    }
+    answer.tables.emplace_back(services ? "services" : "bills", std::move(rows));
+    return answer;
+}
+
+Answer Desk::set_biller(const Words& words, bool remove) {
+    const auto& billers = context_.state.business.billers();
+    if (words.size() != (remove ? 2 : 3)) return usage_failure(command_table(), words[0]);
+    const Biller* known = find_biller(billers, words[1]);
+    if (remove && known == nullptr) {
+        return failure("unknown-biller", "there is no biller " + quote(words[1]));
+    }
+    if (!remove) {
+        const auto checked = check_biller_name(words[1]);
+        if (!checked) return failure(checked.error());
+        if (words[2] != "service" && words[2] != "bill") {
+            return usage_failure(command_table(), words[0]);
+        }
+        if (known != nullptr) {
+            return failure("biller-exists", "there is " + known->name + " already");
+        }
+        // They would be mixed up with the bank's own accounts.
+        if (biller_key(words[1]) == "shop" || biller_key(words[1]) == "loans") {
+            return failure("bad-biller", "the bank has an account of its own of that name");
+        }
+        if (billers.size() >= limits::kMaxBillers) {
+            return failure("limit", "the bank cannot hold more billers");
+        }
+    }
+    const std::string name = remove ? known->name : words[1];
+    State::Record record;
+    record.mutable_biller_set()->set_name(name);
+    record.mutable_biller_set()->set_service(!remove && words[2] == "service");
+    record.mutable_biller_set()->set_removed(remove);
+    context_.commit(record);
+    return success(words[0] + " " + name).fact("name", name);
+}
+
+Answer Desk::settings() const {
+    const Settings& settings = context_.state.business.settings();
+    Answer answer = success("settings " + std::to_string(Settings::known().size()));
+    std::vector<std::vector<std::string>> rows;
+    for (const SettingSpec& spec : Settings::known()) {
+        const std::string value = settings.get(spec.name);
+        rows.push_back({std::string(spec.name), value, std::string(spec.help)});
+        answer.fact(std::string(spec.name), value);
+    }
+    answer.lines =
+        aligned({{"setting", Align::left}, {"value", Align::left}, {"", Align::left}}, rows);
+    return answer;
+}
+
+Answer Desk::set(const Words& words) {
+    if (words.size() != 3) return usage_failure(command_table(), "set");
+    const auto value = context_.state.business.settings().check(words[1], words[2]);
+    if (!value) return failure(value.error());
+    State::Record record;
+    record.mutable_setting_set()->set_name(words[1]);
+    record.mutable_setting_set()->set_value(value.value());
+    context_.commit(record);
+    return success("set " + words[1] + " " + value.value())
+        .fact("setting", words[1])
+        .fact("value", value.value());
+}
+
+}  // namespace p2pbank::bank

@@ -1,0 +1,367 @@
+#include "bank/sign_in.h"
+
+#include <algorithm>
+#include <array>
+
+#include "common/base/check.h"
+#include "common/base/limits.h"
+#include "common/base/names.h"
+#include "common/core/authority.h"
+
+namespace p2pbank::bank {
+namespace {
+
+// Of a password that nobody knows; it costs what the hash of a real one costs.
+constexpr const char* kNobodysHash =
+    "$argon2id$v=19$m=65536,t=2,p=1$PymwuyFVpsrtm8Ys+PFU+A"
+    "$Br4wSQIP20YirRuxKG1fDLqr46ZcQPdDPCqAo9VK1TI";
+
+// No letter or digit that looks like another. All codes: 31^8, more than 8 * 10^11.
+constexpr std::string_view kCodeLetters = "23456789ABCDEFGHJKMNPQRSTUVWXYZ";
+constexpr size_t kCodeLength = 8;
+
+// Overwrites the secrets at the end of a block.
+struct Wiped {
+    wire::Secrets& secrets;
+    ~Wiped() { wipe(secrets); }
+};
+
+std::string to_code(std::string_view typed) {
+    std::string code(typed);
+    for (char& c : code) {
+        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    }
+    return code;
+}
+
+Answer usage(std::string_view form) {
+    return failure("usage", "write: " + std::string(form));
+}
+
+Answer too_many_attempts(Duration wait) {
+    const auto whole = std::chrono::ceil<seconds>(wait).count();
+    return failure("too-many-attempts", "wait " + std::to_string(whole) + " s");
+}
+
+Answer wrong_credentials() {
+    return failure("wrong-credentials", "the e-mail or the password is wrong");
+}
+
+Answer email_taken(const std::string& email) {
+    return failure("email-taken", email + " is registered already; `sign-in " + email + "`");
+}
+
+Answer registered_answer(const Person& person) {
+    Answer answer = success("register " + person.email);
+    answer.fact("email", person.email).fact("verified", person.verified ? "true" : "false");
+    return answer.line("the bank's operator has the code for `verify <code>`");
+}
+
+Answer no_result(const JobResult& result) {
+    return failure("busy", "the bank cannot work on passwords now (" +
+                               result.outcome.error().message +
+                               "); nothing was changed, try again");
+}
+
+}  // namespace
+
+SignIn::SignIn(Context& context, KeyedRandom& random, const KeyBytes& key_seed, NextJob next_job,
+               Tell tell)
+    : context_(context),
+      random_(random),
+      keys_(make_key_pair(key_seed)),
+      next_job_(std::move(next_job)),
+      tell_(std::move(tell)),
+      sessions_(random),
+      refusals_(limits::kMaxRefusalsAMinute) {}
+
+bool SignIn::handles(std::string_view verb) {
+    constexpr std::array<std::string_view, 7> kVerbs = {"register", "verify", "sign-in", "sign-out",
+                                                        "passwd",   "role",   "people"};
+    return std::find(kVerbs.begin(), kVerbs.end(), verb) != kVerbs.end();
+}
+
+void SignIn::ask(const Origin& from, const wire::Ask& ask) {
+    const Words words(ask.words().begin(), ask.words().end());
+    P2PBANK_CHECK(!words.empty() && handles(words[0]));
+    const std::string& verb = words[0];
+    if (verb == "register") return register_person(from, ask, words);
+    if (verb == "verify") return verify(from, ask, words);
+    if (verb == "sign-in") return sign_in(from, ask, words);
+
+    const auto caller =
+        caller_of(ask.authority(), signed_text(from.name, from.instance, ask), Repeats::refused);
+    if (!caller) return tell(from, ask.nonce(), failure(caller.error()));
+    if (verb == "passwd") return passwd(from, ask, caller.value(), words);
+    if (verb == "sign-out") return tell(from, ask.nonce(), sign_out(caller.value(), words));
+    if (!may(caller.value().role, Role::admin)) {
+        return tell(from, ask.nonce(), not_allowed(caller.value(), verb, Role::admin));
+    }
+    tell(from, ask.nonce(), verb == "role" ? role(words) : people(words));
+}
+
+Answer SignIn::at_console(const Words& words) {
+    P2PBANK_CHECK(!words.empty() && handles(words[0]));
+    if (words[0] == "role") return role(words);
+    if (words[0] == "people") return people(words);
+    return failure("usage", "`" + words[0] + "` is typed at a customer's program, by the person");
+}
+
+bool SignIn::on_job(JobId job, JobResult result) {
+    const auto found = pending_.find(job);
+    if (found == pending_.end()) return false;
+    Pending pending = std::move(found->second);
+    pending_.erase(found);
+    if (!result.outcome) {
+        tell(pending.from, pending.nonce, no_result(result));
+        return true;
+    }
+    switch (pending.stage) {
+        case Stage::registering:
+            registered(pending, result);
+            break;
+        case Stage::signing_in:
+            signed_in(pending, result);
+            break;
+        case Stage::checking_old_password:
+            old_password_checked(std::move(pending), result);
+            break;
+        case Stage::hashing_new_password:
+            password_changed(pending, result);
+            break;
+    }
+    return true;
+}
+
+// --- registration
+
+void SignIn::register_person(const Origin& from, const wire::Ask& ask, const Words& words) {
+    if (words.size() != 2) return tell(from, ask.nonce(), usage("register <email>"));
+    const auto email = check_email(words[1]);
+    if (!email) return tell(from, ask.nonce(), failure(email.error()));
+    if (const Person* known = context_.state.business.people().find(email.value())) {
+        const bool same = known->registration == ask.nonce() && ask.nonce() != 0;
+        return tell(from, ask.nonce(),
+                    same ? registered_answer(*known) : email_taken(known->email));
+    }
+    auto secrets = secrets_of(from, ask, true);
+    if (!secrets) return tell(from, ask.nonce(), failure(secrets.error()));
+    const Wiped wiped{secrets.value()};
+    const auto named = check_person_name(secrets.value().name());
+    if (!named) return tell(from, ask.nonce(), failure(named.error()));
+    const auto strong = check_password(secrets.value().password(), email.value());
+    if (!strong) return tell(from, ask.nonce(), failure(strong.error()));
+    if (const auto why = busy()) return tell(from, ask.nonce(), failure(*why));
+    if (context_.state.business.people().size() >= limits::kMaxPeople ||
+        context_.state.business.people().unverified() >= limits::kMaxUnverifiedPeople) {
+        return tell(from, ask.nonce(),
+                    failure("busy", "the bank cannot take more registrations now"));
+    }
+    Pending pending;
+    pending.stage = Stage::registering;
+    pending.from = from;
+    pending.nonce = ask.nonce();
+    pending.email = email.value();
+    pending.name = secrets.value().name();
+    start(HashPassword{Secret(secrets.value().password())}, std::move(pending));
+}
+
+void SignIn::registered(const Pending& pending, const JobResult& result) {
+    if (context_.state.business.people().find(pending.email) != nullptr) {
+        // Somebody else's registration of that e-mail was faster.
+        return tell(pending.from, pending.nonce, email_taken(pending.email));
+    }
+    Person person;
+    person.email = pending.email;
+    person.name = pending.name;
+    person.password_hash = result.text;
+    person.registration = pending.nonce;
+    do {
+        person.code.clear();
+        for (size_t i = 0; i < kCodeLength; ++i) {
+            person.code += kCodeLetters[random_.below(kCodeLetters.size())];
+        }
+    } while (context_.state.business.people().find_by_code(person.code) != nullptr);
+    commit(person);
+    context_.notice(Severity::info, "verification code of " + person.email + ": " + person.code);
+    tell(pending.from, pending.nonce, registered_answer(person));
+}
+
+void SignIn::verify(const Origin& from, const wire::Ask& ask, const Words& words) {
+    if (words.size() != 2) return tell(from, ask.nonce(), usage("verify <code>"));
+    const std::string guesser = ip_to_string(from.address.ip);
+    if (const auto wait = codes_.begin(context_.now, guesser)) {
+        return tell(from, ask.nonce(), too_many_attempts(*wait));
+    }
+    const Person* found = context_.state.business.people().find_by_code(to_code(words[1]));
+    if (found == nullptr) {
+        refused(from.name.empty() ? to_string(from.address) : from.name, "verify", "wrong-code");
+        return tell(from, ask.nonce(),
+                    failure("wrong-code", "no registration waits for this code (any more)"));
+    }
+    codes_.forgive(guesser);
+    Person person = *found;
+    person.verified = true;
+    person.code.clear();
+    commit(person);
+    context_.notice(Severity::info, person.email + " is verified");
+    Answer answer = success("verify " + person.email);
+    tell(from, ask.nonce(), answer.fact("email", person.email).fact("verified", "true"));
+}
+
+// --- signing in and out
+
+void SignIn::sign_in(const Origin& from, const wire::Ask& ask, const Words& words) {
+    if (words.size() != 2) return tell(from, ask.nonce(), usage("sign-in <email>"));
+    const auto email = check_email(words[1]);
+    if (!email) return tell(from, ask.nonce(), failure(email.error()));
+    auto secrets = secrets_of(from, ask, true);
+    if (!secrets) return tell(from, ask.nonce(), failure(secrets.error()));
+    const Wiped wiped{secrets.value()};
+    if (const auto why = busy()) return tell(from, ask.nonce(), failure(*why));
+    if (const auto wait = sign_ins_.begin(context_.now, email.value())) {
+        return tell(from, ask.nonce(), too_many_attempts(*wait));
+    }
+    const Person* person = context_.state.business.people().find(email.value());
+    Pending pending;
+    pending.stage = Stage::signing_in;
+    pending.from = from;
+    pending.nonce = ask.nonce();
+    pending.email = email.value();
+    pending.session_key = *key_from_bytes(secrets.value().session_key());
+    pending.hash = person != nullptr ? person->password_hash : kNobodysHash;
+    VerifyPassword work{Secret(secrets.value().password()), pending.hash};
+    start(std::move(work), std::move(pending));
+}
+
+void SignIn::signed_in(const Pending& pending, const JobResult& result) {
+    const Person* person = context_.state.business.people().find(pending.email);
+    if (!result.matches || person == nullptr || person->password_hash != pending.hash) {
+        refused(pending.email, "sign-in", "wrong-credentials");
+        return tell(pending.from, pending.nonce, wrong_credentials());
+    }
+    sign_ins_.forgive(pending.email);
+    const uint64_t session = sessions_.begin(context_.now, pending.email, pending.session_key);
+    Answer answer = success("sign-in " + person->email);
+    answer.fact("email", person->email)
+        .fact("name", person->name)
+        .fact("role", std::string(to_string(person->role)))
+        .fact("verified", person->verified ? "true" : "false");
+    if (!person->verified) {
+        answer.line(
+            "the e-mail is not verified yet: the bank's operator has the code for "
+            "`verify <code>`");
+    }
+    tell(pending.from, pending.nonce, std::move(answer), session);
+}
+
+Answer SignIn::sign_out(const Caller& caller, const Words& words) {
+    if (words.size() != 1) return usage("sign-out");
+    sessions_.end(caller.session);
+    Answer answer = success("sign-out " + caller.email);
+    return answer.fact("email", caller.email);
+}
+
+// --- passwords
+
+void SignIn::passwd(const Origin& from, const wire::Ask& ask, const Caller& caller,
+                    const Words& words) {
+    if (words.size() != 1) return tell(from, ask.nonce(), usage("passwd"));
+    auto secrets = secrets_of(from, ask, false);
+    if (!secrets) return tell(from, ask.nonce(), failure(secrets.error()));
+    const Wiped wiped{secrets.value()};
+    const auto strong = check_password(secrets.value().new_password(), caller.email);
+    if (!strong) return tell(from, ask.nonce(), failure(strong.error()));
+    if (const auto why = busy()) return tell(from, ask.nonce(), failure(*why));
+    if (const auto wait = sign_ins_.begin(context_.now, caller.email)) {
+        return tell(from, ask.nonce(), too_many_attempts(*wait));
+    }
+    Pending pending;
+    pending.stage = Stage::checking_old_password;
+    pending.from = from;
+    pending.nonce = ask.nonce();
+    pending.email = caller.email;
+    pending.new_password = Secret(secrets.value().new_password());
+    pending.session = caller.session;
+    pending.hash = context_.state.business.people().find(caller.email)->password_hash;
+    VerifyPassword work{Secret(secrets.value().password()), pending.hash};
+    start(std::move(work), std::move(pending));
+}
+
+void SignIn::old_password_checked(Pending pending, const JobResult& result) {
+    if (!result.matches) {
+        refused(pending.email, "passwd", "wrong-credentials");
+        return tell(pending.from, pending.nonce,
+                    failure("wrong-credentials", "the old password is wrong"));
+    }
+    sign_ins_.forgive(pending.email);
+    pending.stage = Stage::hashing_new_password;
+    HashPassword work{std::move(pending.new_password)};
+    start(std::move(work), std::move(pending));
+}
+
+void SignIn::password_changed(const Pending& pending, const JobResult& result) {
+    const Person* known = context_.state.business.people().find(pending.email);
+    if (known == nullptr || known->password_hash != pending.hash) {
+        return tell(pending.from, pending.nonce,
+                    failure("busy", "the password was changed meanwhile; nothing was changed now"));
+    }
+    Person person = *known;
+    person.password_hash = result.text;
+    commit(person);
+    sessions_.end_others(person.email, pending.session);
+    context_.notice(Severity::info, person.email + " has a new password");
+    Answer answer = success("passwd " + person.email);
+    tell(pending.from, pending.nonce, answer.fact("email", person.email));
+}
+
+// --- roles
+
+Answer SignIn::role(const Words& words) {
+    if (words.size() != 3) return usage("role <email> customer|teller|admin");
+    const auto email = check_email(words[1]);
+    if (!email) return failure(email.error());
+    const auto wanted = parse_role(words[2]);
+    if (!wanted) return failure(wanted.error());
+    const Person* known = context_.state.business.people().find(email.value());
+    if (known == nullptr) {
+        return failure("unknown-person", "nobody has registered as " + email.value());
+    }
+    Person person = *known;
+    person.role = wanted.value();
+    commit(person);
+    const std::string name(to_string(person.role));
+    context_.notice(Severity::info, person.email + " is now " + name);
+    Answer answer = success("role " + person.email + " " + name);
+    return answer.fact("email", person.email).fact("role", name);
+}
+
+Answer SignIn::people(const Words& words) const {
+    const bool after = words.size() == 3 && words[1] == "--after";
+    if (words.size() != 1 && !after) return usage("people [--after <email>]");
+    const auto& all = context_.state.business.people().all();
+    Answer answer = success("people " + std::to_string(all.size()));
+    answer.fact("count", uint64_t(all.size()));
+    std::vector<std::vector<Answer::Fact>> rows;
+    // The last line tells how to go on.
+    const size_t most = limits::kMaxReplyLines - 1;
+    auto at = after ? all.upper_bound(words[2]) : all.begin();
+    for (; at != all.end() && rows.size() < most; ++at) {
+        const Person& person = at->second;
+        const std::string role(to_string(person.role));
+        answer.line(person.email + "  " + person.name + "  " + role +
+                    (person.verified ? "" : "  not verified"));
+        rows.push_back({{"email", person.email, false},
+                        {"name", person.name, false},
+                        {"role", role, false},
+                        {"verified", person.verified ? "true" : "false", false}});
+    }
+    if (at != all.end()) {
+        answer.line("more: people --after " + rows.back().front().value);
+        answer.fact("more", "true");
+    }
+    answer.tables.emplace_back("people", std::move(rows));
+    return answer;
+}
+
+}  // namespace p2pbank::bank
