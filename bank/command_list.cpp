@@ -21,7 +21,7 @@ constexpr CommandSpec kCommands[] = {
      kAccounts},
     {"exit", "exit <name>", "closes an account that is in no cohort", "exit alice", kAccounts},
     {"customers", "customers", "all accounts", "customers", kAccounts},
-    {"statement", "statement <name> [--from <date>] [--to <date>] [--last <n>] [--csv]",
+    {"statement", "statement <name> [--from <date>] [--to <date>] [--last <n>] [--csv|--json]",
      "what moved money in an account, with the balance after each line",
      "statement alice --from 2026-11-01 --to 2026-11-30", kAccounts},
     {"last", "last <name>", "the newest line of an account's statement", "last alice", kAccounts},
@@ -80,7 +80,7 @@ constexpr CommandSpec kCommands[] = {
     {"refusals", "refusals", "who was refused what", "refusals", kPeople},
 
     {"audit", "audit", "whether the money adds up, and what is in transit", "audit", kBank},
-    {"report", "report [--from <date>] [--to <date>] [--csv]",
+    {"report", "report [--from <date>] [--to <date>] [--csv|--json]",
      "customers, sales, stock, money and loans, of all time or of a period",
      "report --from 2026-11-01 --to 2026-11-30", kBank},
     {"settings", "settings", "what the operator can set, and what it is now", "settings", kBank},

@@ -108,7 +108,7 @@ Result<Deals::Terms> Deals::loan(const Account& account, const wire::Deal& deal)
     return Terms{amount.value(),
                  "",
                  "loan",
-                 "instalment " + to_string(instalment(terms)) + " a month, " +
+                 "instalment " + marked(instalment(terms)) + " a month, " +
                      rate_text(settings.loan_rate_bp) + " % a year; `schedule` shows all",
                  settings.loan_rate_bp,
                  false};
@@ -140,7 +140,7 @@ Result<Deals::Terms> Deals::repayment(const Account& account, const wire::Deal& 
     return Terms{amount.value(),
                  deal.what(),
                  "loan " + deal.what(),
-                 left.is_zero() ? "the loan is repaid" : to_string(left) + " would end it now",
+                 left.is_zero() ? "the loan is repaid" : marked(left) + " would end it now",
                  0,
                  false};
 }

@@ -214,7 +214,7 @@ void Desk::tokens(const Asker& asker, const Words& words) {
 }
 
 void Desk::statement(const Asker& asker, const Words& words) {
-    const auto read = options(words, {"--from", "--to", "--last"}, {"--csv"});
+    const auto read = options(words, {"--from", "--to", "--last"}, {"--csv", "--json"});
     if (!read) return reply(asker, failure(read.error()));
     const Options& given = read.value();
     const auto when = period(given);
@@ -244,7 +244,13 @@ void Desk::statement(const Asker& asker, const Words& words) {
         return;
     }
     look_up(asker, std::move(query),
-            [what](const JobResult& result) { return line_list(what, result); });
+            [what, json = given.find("--json") != nullptr](const JobResult& result) {
+                Answer answer = line_list(what, result);
+                if (!json) return answer;
+                answer.lines.clear();
+                for (const auto& row : answer.tables.back().second) answer.line(to_json(row));
+                return answer;
+            });
 }
 
 void Desk::last(const Asker& asker, const Words& words) {

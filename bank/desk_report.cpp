@@ -15,6 +15,7 @@ struct Desk::Report {
     Asker asker;
     Period period;
     bool csv = false;
+    bool json = false;
     std::string title;
     // The queries in the order in which they are made, and what came back.
     SalesRow shop;
@@ -39,7 +40,7 @@ constexpr uint32_t kMostInReport = 50;
 }  // namespace
 
 void Desk::report(const Asker& asker, const Words& words) {
-    const auto read = options(words, {"--from", "--to"}, {"--csv"});
+    const auto read = options(words, {"--from", "--to"}, {"--csv", "--json"});
     if (!read) return reply(asker, failure(read.error()));
     if (!read.value().plain.empty()) return reply(asker, usage(asker, "report"));
     const auto when = period(read.value());
@@ -48,6 +49,7 @@ void Desk::report(const Asker& asker, const Words& words) {
     report->asker = asker;
     report->period = when.value();
     report->csv = read.value().find("--csv") != nullptr;
+    report->json = read.value().find("--json") != nullptr;
     report->title = "report";
     if (const std::string* from = read.value().find("--from")) report->title += " from " + *from;
     if (const std::string* to = read.value().find("--to")) report->title += " to " + *to;
@@ -161,22 +163,25 @@ Answer Desk::report_answer(const Report& report) const {
     std::vector<std::vector<Answer::Fact>> facts;
     if (report.csv) answer.line("section,name,quantity,amount");
     for (const Line& line : lines) {
-        facts.push_back({{"section", line.section, false},
-                         {"name", line.name, false},
-                         {"quantity", line.quantity, !line.quantity.empty()},
-                         {"amount", line.amount, !line.amount.empty()}});
+        auto& row = facts.emplace_back();
+        row.push_back({"section", line.section, false});
+        row.push_back({"name", line.name, false});
+        if (!line.quantity.empty()) row.push_back({"quantity", line.quantity, true});
+        if (!line.amount.empty()) row.push_back({"amount", line.amount, true});
         if (report.csv) {
             std::string text;
             append_csv_row(text,
                            {defuse(line.section), defuse(line.name), line.quantity, line.amount});
             text.pop_back();
             answer.line(std::move(text));
+        } else if (report.json) {
+            answer.line(to_json(row));
         } else {
             rows.push_back({line.section, line.name, line.quantity,
                             line.amount.empty() ? "" : "\x01" + line.amount});
         }
     }
-    if (!report.csv) {
+    if (!report.csv && !report.json) {
         answer.lines = aligned({{"", Align::left},
                                 {"", Align::left},
                                 {"number", Align::right},

@@ -19,55 +19,6 @@ namespace {
 
 using Facts = std::vector<Answer::Fact>;
 
-Money positive(Money amount) {
-    return amount.is_negative() ? must_subtract(Money(), amount) : amount;
-}
-
-std::string to_text(const ActivityEntry& entry) {
-    const std::string amount = to_string(positive(entry.amount));
-    const std::string label = " (transfer " + std::to_string(entry.number) + ")";
-    const std::string order = " (order " + std::to_string(entry.number) + ")";
-    switch (entry.kind) {
-        case ActivityKind::opened:
-            return "opened with " + to_string(entry.balance);
-        case ActivityKind::deposit:
-            return "deposited " + amount;
-        case ActivityKind::withdrawal:
-            return "withdrew " + amount;
-        case ActivityKind::sent:
-            return "sent " + amount + " to " + entry.what + label;
-        case ActivityKind::lost:
-            return "lost " + amount + " on the way to " + entry.what + label;
-        case ActivityKind::received:
-            return "received " + amount + " from " + entry.what + label;
-        case ActivityKind::checkpoint:
-            return "checkpoint became permanent";
-        case ActivityKind::rolled_back:
-            return "rolled back to the permanent checkpoint";
-        case ActivityKind::correction:
-            return "corrected by the operator by " + to_string(entry.amount);
-        case ActivityKind::cohort_started:
-            return "joined " + entry.what;
-        case ActivityKind::cohort_ended:
-            return "the cohort ended";
-        case ActivityKind::purchase:
-            return "bought " + entry.what + " for " + amount + order;
-        case ActivityKind::payment:
-            return "paid " + amount + " to " + entry.what + order;
-        case ActivityKind::loan:
-            return "borrowed " + amount + " (loan " + entry.what + ")";
-        case ActivityKind::repayment:
-            return "repaid " + amount + " of loan " + entry.what + order;
-    }
-    return "";
-}
-
-const char* state_of(const ActivityLog& log, uint64_t index) {
-    const ActivityEntry& entry = log.entries[index - log.dropped];
-    if (entry.rolled_back) return "rolled back";
-    return index < log.settled || !entry.moves_money() ? "settled" : "pending";
-}
-
 std::string signed_marked(Money amount) {
     return amount.is_negative() ? "-" + marked(positive(amount)) : marked(amount);
 }
@@ -85,6 +36,7 @@ struct StatementOptions {
     int64_t to_us = INT64_MAX;
     uint64_t last = limits::kMaxActivity;
     bool csv = false;
+    bool json = false;
 };
 
 Result<StatementOptions> read_options(const std::vector<std::string>& words) {
@@ -95,8 +47,9 @@ Result<StatementOptions> read_options(const std::vector<std::string>& words) {
         const std::string& word = words[i];
         if (std::find(seen.begin(), seen.end(), word) != seen.end()) return wrong;
         seen.push_back(word);
-        if (word == "--csv") {
-            options.csv = true;
+        if (word == "--csv" || word == "--json") {
+            (word == "--csv" ? options.csv : options.json) = true;
+            if (options.csv && options.json) return wrong;
             continue;
         }
         if (i + 1 == words.size()) return wrong;
@@ -128,7 +81,7 @@ struct Line {
     const char* state;
 };
 
-Answer lines_answer(std::string title, const std::vector<Line>& lines, bool csv) {
+Answer lines_answer(std::string title, const std::vector<Line>& lines, bool csv, bool json) {
     Answer answer = success(std::move(title));
     std::vector<std::vector<std::string>> rows;
     std::vector<Facts> facts;
@@ -150,6 +103,8 @@ Answer lines_answer(std::string title, const std::vector<Line>& lines, bool csv)
                        to_string(entry->balance), state, defuse(entry->note)});
             text.pop_back();  // the newline
             answer.line(std::move(text));
+        } else if (json) {
+            answer.line(to_json(facts.back()));
         } else {
             rows.push_back({at, what, signed_marked(entry->amount), marked(entry->balance), state,
                             entry->note});
@@ -179,7 +134,7 @@ Answer Customer::history() const {
     std::vector<Facts> rows;
     for (uint64_t i = log.count() - count; i < log.count(); ++i) {
         const ActivityEntry& entry = log.entries[i - log.dropped];
-        const char* state = state_of(log, i);
+        const char* state = log.state_of(i);
         const std::string what = to_text(entry) + (entry.note.empty() ? "" : ": " + entry.note);
         result.line(what + ", balance " + to_string(entry.balance) +
                     (entry.rolled_back ? ", rolled back" : ""));
@@ -208,11 +163,11 @@ Answer Customer::statement(std::string_view line) const {
             at_us(entry) >= options.value().to_us) {
             continue;
         }
-        lines.push_back({&entry, state_of(log, i - 1)});
+        lines.push_back({&entry, log.state_of(i - 1)});
     }
     std::reverse(lines.begin(), lines.end());
-    Answer answer =
-        lines_answer("statement " + std::to_string(lines.size()), lines, options.value().csv);
+    Answer answer = lines_answer("statement " + std::to_string(lines.size()), lines,
+                                 options.value().csv, options.value().json);
     if (log.dropped > 0) {
         answer.line("this program keeps the newest " + std::to_string(limits::kMaxActivity) +
                     " lines; the bank's `statement` has what was settled before");
@@ -229,10 +184,10 @@ Answer Customer::last(const Words& words) const {
     for (uint64_t i = log.count(); i > log.dropped; --i) {
         const ActivityEntry& entry = log.entries[i - 1 - log.dropped];
         if (!entry.moves_money()) continue;
-        Answer answer = success("last " + to_text(entry) + ", " + state_of(log, i - 1) +
+        Answer answer = success("last " + to_text(entry) + ", " + log.state_of(i - 1) +
                                 ", balance " + to_string(entry.balance));
         answer.fact("what", to_text(entry)).fact("amount", entry.amount);
-        answer.fact("balance", entry.balance).fact("state", state_of(log, i - 1));
+        answer.fact("balance", entry.balance).fact("state", log.state_of(i - 1));
         answer.fact("at", date_and_time(at_us(entry)));
         if (!entry.note.empty()) answer.line(entry.note).fact("note", entry.note);
         return answer;

@@ -82,8 +82,11 @@ Answer deal_answer(const OpenDeal& deal, const wire::DealReply& reply, bool sett
     text += settled ? " settled" : " pending";
     text += " balance " + to_string(balance);
     Answer answer = success(std::move(text));
-    answer.fact(deal.kind == wire::DEAL_LOAN ? "loan" : "what",
-                deal.kind == wire::DEAL_LOAN ? order : deal.what);
+    if (deal.kind == wire::DEAL_LOAN) {
+        answer.fact("loan", reply.order());
+    } else {
+        answer.fact("what", deal.what);
+    }
     answer.fact("amount", amount).fact("order", reply.order());
     if (deal.kind == wire::DEAL_PURCHASE) answer.fact("quantity", deal.quantity);
     if (deal.kind == wire::DEAL_LOAN) answer.fact("months", uint64_t(deal.months));

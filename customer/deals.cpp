@@ -45,7 +45,7 @@ void Deals::begin(CommandId id, wire::DealKind kind, const std::string& what, ui
     question_->set_quantity(quantity);
     question_->set_amount(amount.cents());
     question_->set_months(months);
-    session_.sign(&*question_);
+    question_epoch_ = Epoch();
     deadline_ = context_.now + timing::kBankDeadline;
     retry_ = Backoff(timing::kRetryFirst, timing::kRetryMost);
     send_question();
@@ -53,6 +53,10 @@ void Deals::begin(CommandId id, wire::DealKind kind, const std::string& what, ui
 
 void Deals::send_question() {
     at_ = context_.now + retry_.next(context_.random);
+    if (question_epoch_ != context_.state.epoch) {
+        question_epoch_ = context_.state.epoch;
+        session_.sign(&*question_);
+    }
     wire::Datagram message;
     *message.mutable_deal() = *question_;
     context_.send_to_bank(message);
@@ -78,12 +82,18 @@ void Deals::on_reply(const wire::DealReply& reply) {
     if (reply.number() != 0) {
         on_answer(reply);
     } else if (question_ && question_->nonce() == reply.nonce()) {
+        // An operation has come in between: the bank is asked again when it is over.
+        if (is_in_the_way()) return;
         if (reply.accepted()) {
             make(reply);
         } else {
             finish(failure(reply.code(), reply.text()));
         }
     }
+}
+
+bool Deals::is_in_the_way() const {
+    return context_.state.operation.has_value() || context_.state.is_suspended();
 }
 
 // The bank would do it: now it is debited, and asked for.
@@ -147,7 +157,7 @@ void Deals::on_answer(const wire::DealReply& reply) {
     const CommandId command = command_;
     command_ = CommandId();
     if (command.value() == 0) {
-        context_.notice(Severity::info, "what was unknown is now done: " + reply.text() +
+        context_.notice(Severity::info, "what was unknown is now done: " + reply.name() +
                                             ", order " + std::to_string(reply.order()) +
                                             ", balance " + to_string(state.totals.balance));
     }
@@ -184,6 +194,12 @@ void Deals::introduced() {
 void Deals::on_timer() {
     if (!busy() || context_.now < std::min(at_, deadline_)) return;
     if (context_.now >= deadline_) {
+        if (question_ && is_in_the_way()) {
+            finish(failure("busy",
+                           "a checkpoint or rollback has come in between; nothing was changed, try "
+                           "again"));
+            return;
+        }
         if (question_) {
             finish(failure("bank-unreachable", "the bank at " + to_string(context_.settings.bank) +
                                                    " does not answer; nothing was changed"));

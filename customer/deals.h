@@ -55,6 +55,7 @@ class Deals {
     std::optional<TimePoint> next_wake() const;
 
   private:
+    bool is_in_the_way() const;
     void send_question();
     void send_deal();
     void make(const wire::DealReply& quote);
@@ -66,6 +67,7 @@ class Deals {
     Ended ended_;
     CommandId command_;  // of the deal that is being asked about or open; 0: nobody waits
     std::optional<wire::Deal> question_;
+    Epoch question_epoch_;                   // in which it was signed
     std::optional<wire::Datagram> message_;  // of the open deal, as it was first sent in this run
     OpenDeal asked_;
     TimePoint at_{};

@@ -455,33 +455,6 @@ void State::drop_deal() {
     deal.reset();
 }
 
-bool ActivityEntry::moves_money() const {
-    switch (kind) {
-        case ActivityKind::checkpoint:
-        case ActivityKind::rolled_back:
-        case ActivityKind::cohort_started:
-        case ActivityKind::cohort_ended:
-            return false;
-        default:
-            return true;
-    }
-}
-
-void ActivityLog::add(ActivityEntry entry) {
-    if (entries.size() >= limits::kMaxActivity) {
-        entries.pop_front();
-        ++dropped;
-    }
-    entries.push_back(std::move(entry));
-}
-
-void ActivityLog::roll_back() {
-    for (uint64_t i = std::max(settled, dropped); i < count(); ++i) {
-        ActivityEntry& entry = entries[i - dropped];
-        if (entry.moves_money()) entry.rolled_back = true;
-    }
-}
-
 Result<void> State::apply_cohort(uint64_t cohort_id, const std::string& cohort_name_,
                                  const google::protobuf::RepeatedPtrField<wire::Member>& members) {
     cohort = CohortId(cohort_id);

@@ -18,8 +18,8 @@
 #include "common/base/ids.h"
 #include "common/base/result.h"
 #include "common/base/time.h"
-#include "common/wire/activity.h"
 #include "common/wire/books.h"
+#include "customer/domain/activity.h"
 #include "customer/records.pb.h"
 
 namespace p2pbank {
@@ -79,35 +79,6 @@ struct HoldBack {
     std::string peer;
     Label label;
     Epoch next_epoch;
-};
-
-// One line of the account's activity.
-struct ActivityEntry {
-    ActivityKind kind = ActivityKind::opened;
-    std::string what;     // the peer, product, biller, loan or cohort
-    uint64_t number = 0;  // the label of a transfer, the order of a deal
-    Money amount;         // as it changed the balance
-    Money balance;        // after it
-    uint64_t at_ms = 0;   // since 1970, by this customer's clock
-    std::string note;
-    bool rolled_back = false;
-
-    // Checkpoints and cohorts are told of, but nothing about them can be undone.
-    bool moves_money() const;
-};
-
-// The newest lines, and which of them are covered by checkpoints. Lines are counted over the
-// account's life.
-struct ActivityLog {
-    std::deque<ActivityEntry> entries;
-    uint64_t dropped = 0;    // older lines that are no longer there
-    uint64_t settled = 0;    // lines before this one are covered by the permanent checkpoint
-    uint64_t tentative = 0;  // and by the tentative one
-
-    uint64_t count() const { return dropped + entries.size(); }
-    void add(ActivityEntry entry);
-    // What is not settled is undone.
-    void roll_back();
 };
 
 // A deal with the bank that has been asked for and not been answered. What it costs is debited.

@@ -37,6 +37,7 @@ ALLOWED = {
     "bank/history": [BASE, WIRE, CORE, "bank/domain"],
     "bank/main.cpp": [BASE, STABLE, CORE, RUNTIME, "bank"],
     "customer": [BASE, WIRE, STABLE, CORE],
+    "customer/domain": [BASE, WIRE],
     "customer/main.cpp": [BASE, STABLE, CORE, RUNTIME, "customer"],
     SIMULATOR: [BASE, WIRE, STABLE, CORE, "bank", "customer"],
     "tests/scenarios": [BASE, WIRE, STABLE, CORE, "bank", "customer", SIMULATOR],

@@ -179,6 +179,12 @@ std::string to_screen(const Answer& answer, bool colour) {
     return in_lines(answer, {.money = true, .colour = colour, .currency = answer.currency});
 }
 
+std::string to_json(const std::vector<Answer::Fact>& row) {
+    std::string out = "{";
+    append_facts(out, row);
+    return out + "}";
+}
+
 std::string to_json(const Answer& answer) {
     std::string out = "{\"result\":";
     append_json_string(out, word(answer.outcome));

@@ -86,6 +86,8 @@ std::string to_lines(const Answer& answer);
 // The same for a person at a terminal: marked amounts with thousands separators and the currency,
 // and with `colour` the first word in its own.
 std::string to_screen(const Answer& answer, bool colour);
+// One row of a table as one JSON object, without a newline.
+std::string to_json(const std::vector<Answer::Fact>& row);
 // The same facts as one JSON object and a newline.
 std::string to_json(const Answer& answer);
 // A JSON string with its quotes; bytes that are not valid UTF-8 become U+FFFD.

@@ -46,6 +46,10 @@ class SelfTyping final : public Node {
         Tap tap(*this, effects);
         inner_.on_timer(now, tap);
     }
+    void on_job(TimePoint now, JobId id, JobResult result, Effects& effects) override {
+        Tap tap(*this, effects);
+        inner_.on_job(now, id, std::move(result), tap);
+    }
     void end_of_turn(TimePoint now, Effects& effects) override {
         Tap tap(*this, effects);
         if (load_) go_on(now, tap, effects);
@@ -88,6 +92,10 @@ class SelfTyping final : public Node {
         }
         void publish_table(std::string content) override {
             outer_.publish_table(std::move(content));
+        }
+        void start_job(JobId job, Job work) override { outer_.start_job(job, std::move(work)); }
+        void ask(CommandId command, std::vector<Question>) override {
+            answer(command, failure("no-terminal", "nobody is asked here"));
         }
         Result<void> claim_store(std::string_view name) override {
             return outer_.claim_store(name);

@@ -23,6 +23,7 @@ from programs import (
     set_scratch,
 )
 from report import Row
+from shop import Shop
 from steps import (
     busy_share,
     has_reference,
@@ -282,7 +283,7 @@ class Bench:
                 return took
 
             def first_start():
-                for old in world.folder.glob("data.csv*"):
+                for old in [*world.folder.glob("data.csv*"), *world.folder.glob("bank.*")]:
                     old.unlink()
                 (world.folder / "data.csv").write_bytes(examples.read_bytes())
                 return start()
@@ -326,7 +327,52 @@ class Bench:
             )
 
 
-PARTS = ("transfers", "databases", "loss", "checkpoints", "opens", "processes", "bank_start", "thousand")
+    # --- the business ----------------------------------------------------------------------------
+
+    def business(self):
+        """Every command with a million purchases behind it, beside a tenth of that."""
+        products, purchases = (10_000, 100_000) if self.quick else (100_000, 1_000_000)
+        commands = (
+            ("buy p1 1", False),
+            ("purchases", False),
+            ("statement c0", True),
+            ("products", False),
+            ("search c17", False),
+            ("purchases --product p17", True),
+            ("report", True),
+        )
+        with World() as world, World() as other_world:
+            full = Shop(world, products, purchases)
+            tenth = Shop(other_world, products, purchases // 10)
+            for command, at_bank in commands:
+                row = self.row(
+                    f"`{command}`, {purchases:,} purchases", "ms", "a tenth of them", at_most=2
+                )
+                self.pairs(
+                    row,
+                    lambda: full.ms(command, at_bank=at_bank),
+                    lambda: tenth.ms(command, at_bank=at_bank),
+                    rounds=3,
+                )
+            start = self.row(
+                f"start of a bank with {products:,} products and {purchases:,} purchases",
+                "s",
+                "a tenth of them",
+            )
+            self.pairs(start, full.restart_s, tenth.restart_s, rounds=3)
+
+
+PARTS = (
+    "transfers",
+    "databases",
+    "loss",
+    "checkpoints",
+    "opens",
+    "processes",
+    "bank_start",
+    "thousand",
+    "business",
+)
 
 
 def main():
