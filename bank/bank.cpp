@@ -100,6 +100,7 @@ void Bank::from_account(Account& account, const wire::Datagram& datagram, const 
     if (datagram.has_probe()) {
         procedures_.on_probe_answer(account, datagram.probe().nonce());
     } else if (datagram.has_deal()) {
+        if (datagram.deal().number() != 0) decisions_.heard_in_epoch(account, datagram.epoch());
         deals_.on_deal(account, datagram, from);
     } else if (datagram.has_settle()) {
         decisions_.on_settle(account, datagram, from);

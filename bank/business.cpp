@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/check.h"
+#include "common/base/dates.h"
 #include "common/base/text.h"
 
 namespace p2pbank::bank {
@@ -54,6 +55,29 @@ std::string own_account_of(const PendingDeal& deal) {
         default:
             return "loans";
     }
+}
+
+bool fits(const records::Product& product) {
+    return product.price() > 0 && product.quantity() <= limits::kMaxStockHeld;
+}
+
+// What later sums and searches rely on.
+bool fits(wire::DealKind kind, uint64_t quantity, Money amount) {
+    const bool known = kind == wire::DEAL_PURCHASE || kind == wire::DEAL_PAYMENT ||
+                       kind == wire::DEAL_LOAN || kind == wire::DEAL_REPAYMENT;
+    constexpr int64_t kMost = limits::kMaxAmountUnits * 100;
+    const int64_t cents = kind == wire::DEAL_LOAN ? amount.cents() : -(amount.cents() + 1);
+    const bool counted = quantity > 0 && quantity <= limits::kMaxQuantity;
+    return known && cents >= 0 && cents <= kMost && (kind != wire::DEAL_PURCHASE || counted);
+}
+
+// Whether one more payment is no more than a loan can ever take.
+bool fits(const Loan& loan, Money payment) {
+    std::optional<Money> sum = payment;
+    for (const BookedPayment& booked : loan.payments) {
+        if (sum) sum = checked_add(*sum, booked.payment.amount);
+    }
+    return payment > Money() && sum && loan.payments.size() < limits::kMaxLoanPayments;
 }
 
 constexpr int kInRecord = 512;  // products or people in a part of a snapshot
@@ -182,8 +206,7 @@ void Business::change_stock(const std::string& id, int64_t by, const Telling& to
 
 Result<void> Business::apply(const records::Products& products, const Telling& told) {
     for (const records::Product& product : products.products()) {
-        if (product.price() <= 0 || product.quantity() > 2 * limits::kMaxQuantity)
-            return bad("a product");
+        if (!fits(product)) return bad("a product");
         set_product(from_record(product), told);
     }
     return {};
@@ -237,11 +260,14 @@ Result<void> Business::apply(const records::Dealt& dealt, const Telling& told) {
     deals.reply = dealt.reply();
     if (!dealt.accepted()) return {};
     const Money amount = Money::from_cents(dealt.amount());
-    const int64_t at_us = static_cast<int64_t>(dealt.at_ms()) * 1'000;
+    const int64_t at_us = moment_of_ms(dealt.at_ms());
     PendingDeal deal{dealt.order(),    dealt.epoch(), dealt.kind(),  dealt.what(),
                      dealt.quantity(), amount,        dealt.token(), at_us};
     const auto sum = checked_add(deals.pending_sum, amount);
-    if (!sum) return bad("a deal's amount");
+    if (!sum || !fits(deal.kind, deal.quantity, amount)) return bad("a deal's amount");
+    if (!deals.pending.empty() && deal.order <= deals.pending.back().order) {
+        return bad("a deal's order");
+    }
     Deal fact;
     fact.name = dealt.what();
     const Product* product = nullptr;
@@ -251,6 +277,7 @@ Result<void> Business::apply(const records::Dealt& dealt, const Telling& told) {
         change_stock(deal.what, -static_cast<int64_t>(deal.quantity), told);
         reserved_[deal.what] += deal.quantity;
     } else if (deal.kind == wire::DEAL_LOAN) {
+        if (loans_.contains(deal.order)) return bad("a loan's order");
         Loan& loan = loans_[deal.order];
         loan.id = deal.order;
         loan.account = dealt.account();
@@ -260,8 +287,11 @@ Result<void> Business::apply(const records::Dealt& dealt, const Telling& told) {
         deals.loans.push_back(deal.order);
     } else if (deal.kind == wire::DEAL_REPAYMENT) {
         Loan* loan = find_loan(deal.what);
-        if (loan == nullptr) return bad("a repayment");
-        loan->payments.push_back({deal.order, {must_subtract(Money(), amount), at_us}, false});
+        const Money paid = must_subtract(Money(), amount);
+        if (loan == nullptr || loan->account != dealt.account() || !fits(*loan, paid)) {
+            return bad("a repayment");
+        }
+        loan->payments.push_back({deal.order, {paid, at_us}, false});
     }
     next_order_ = std::max(next_order_, deal.order + 1);
     told([&] {
@@ -304,13 +334,16 @@ void Business::settle(const std::string& account, uint64_t upto, const Telling& 
             reserved->second -= deal.quantity;
             if (reserved->second == 0) reserved_.erase(reserved);
         } else if (deal.kind == wire::DEAL_LOAN) {
-            loans_.at(deal.order).settled = true;
+            const auto loan = loans_.find(deal.order);
+            if (loan != loans_.end()) loan->second.settled = true;
         } else if (deal.kind == wire::DEAL_REPAYMENT) {
             Loan* loan = find_loan(deal.what);
-            for (BookedPayment& booked : loan->payments) {
-                if (booked.order == deal.order) booked.settled = true;
+            if (loan != nullptr) {
+                for (BookedPayment& booked : loan->payments) {
+                    if (booked.order == deal.order) booked.settled = true;
+                }
             }
-            if (loan->standing(told.at_us).status == LoanStatus::repaid) {
+            if (loan != nullptr && loan->standing(told.at_us).status == LoanStatus::repaid) {
                 told([&] { return loan_repaid(loan->id, true); });
             }
         }
@@ -355,7 +388,7 @@ Facts past_purchases(const records::PastPurchases& purchases) {
         PastPurchase& out = past.emplace_back();
         out.deal.order = in.order();
         out.deal.account = in.account();
-        out.deal.at_us = static_cast<int64_t>(in.at_ms()) * 1'000;
+        out.deal.at_us = moment_of_ms(in.at_ms());
         out.deal.what = in.product();
         out.deal.name = in.name();
         out.deal.categories.assign(in.categories().begin(), in.categories().end());
@@ -437,29 +470,36 @@ Result<void> Business::apply(const records::Business& part) {
             if (!set) return bad("a setting");
         }
         for (const records::OwnAccount& in : part.own_accounts()) {
+            // Further away from zero than any sum of amounts comes.
+            if (in.high() > INT32_MAX || in.high() < INT32_MIN) return bad("an own account");
             own_[in.name()] = MoneyTotal::from_bits(in.high(), in.low());
         }
         next_order_ = std::max(next_order_, part.next_order());
         imported_files_.assign(part.imported_files().begin(), part.imported_files().end());
     }
-    for (const records::Product& in : part.products()) set_product(from_record(in), {});
+    for (const records::Product& in : part.products()) {
+        if (!fits(in)) return bad("a product");
+        set_product(from_record(in), {});
+    }
     for (const records::PersonRecord& in : part.people()) {
         const auto applied = people_.apply(in);
         if (!applied) return applied;
     }
     for (const records::Loan& in : part.loans()) {
+        if (loans_.contains(in.id())) return bad("a loan twice");
         Loan& loan = loans_[in.id()];
         loan.id = in.id();
         loan.account = in.account();
         loan.terms = {Money::from_cents(in.principal()), in.rate(), in.months(),
-                      static_cast<int64_t>(in.at_ms()) * 1'000};
+                      moment_of_ms(in.at_ms())};
         if (!check_terms(loan.terms)) return bad("a loan");
         loan.settled = in.settled();
         for (const records::LoanPayment& payment : in.payments()) {
-            loan.payments.push_back({payment.order(),
-                                     {Money::from_cents(payment.amount()),
-                                      static_cast<int64_t>(payment.at_ms()) * 1'000},
-                                     payment.settled()});
+            if (!fits(loan, Money::from_cents(payment.amount()))) return bad("a loan's payment");
+            loan.payments.push_back(
+                {payment.order(),
+                 {Money::from_cents(payment.amount()), moment_of_ms(payment.at_ms())},
+                 payment.settled()});
         }
         deals_[loan.account].loans.push_back(loan.id);
     }
@@ -486,21 +526,29 @@ void Business::snapshot_account(std::string_view name, records::Account* out) co
     if (deals.number != 0) *out->mutable_deal_reply() = deals.reply;
 }
 
-void Business::apply_account(const records::Account& in) {
-    if (in.deal_number() == 0 && in.pending_size() == 0) return;
+Result<void> Business::apply_account(const records::Account& in) {
+    if (in.deal_number() == 0 && in.pending_size() == 0) return {};
     AccountDeals& deals = deals_[in.name()];
     deals.epoch = in.deal_epoch();
     deals.number = in.deal_number();
     deals.reply = in.deal_reply();
     for (const records::PendingDeal& pending : in.pending()) {
-        deals.pending_sum = must_add(deals.pending_sum, Money::from_cents(pending.amount()));
+        const Money amount = Money::from_cents(pending.amount());
+        const auto sum = checked_add(deals.pending_sum, amount);
+        const bool rises = deals.pending.empty() || deals.pending.back().order < pending.order();
+        const bool lent = pending.kind() != wire::DEAL_LOAN || loans_.contains(pending.order());
+        if (!sum || !rises || !lent || !fits(pending.kind(), pending.quantity(), amount)) {
+            return bad("a pending deal");
+        }
+        deals.pending_sum = *sum;
         deals.pending.push_back({pending.order(), pending.epoch(), pending.kind(), pending.what(),
                                  pending.quantity(), Money::from_cents(pending.amount()),
-                                 pending.token(), static_cast<int64_t>(pending.at_ms()) * 1'000});
+                                 pending.token(), moment_of_ms(pending.at_ms())});
         if (pending.kind() == wire::DEAL_PURCHASE) {
             reserved_[pending.what()] += pending.quantity();
         }
     }
+    return {};
 }
 
 }  // namespace p2pbank::bank

@@ -139,7 +139,8 @@ class Business {
     void snapshot(const std::function<void(const bank_records::Business&)>& take) const;
     Result<void> apply(const bank_records::Business& part);
     void snapshot_account(std::string_view name, bank_records::Account* out) const;
-    void apply_account(const bank_records::Account& in);
+    // Requires that the parts of the snapshot have been applied. Errors: bad-record.
+    Result<void> apply_account(const bank_records::Account& in);
 
   private:
     void index(const Product& product, bool add);

@@ -157,7 +157,7 @@ MenuSection accounts_section() {
              {"Last transaction", "last", {{"Name"}}},
              {"Activity", "activity", {{"Name"}}},
              {"Close an empty account", "close", {{"Name"}}},
-             {"Close an account and pay it out", "exit", {{"Name"}}, true}}};
+             {"Close an account, whatever is in it", "exit", {{"Name"}}, true}}};
 }
 
 MenuSection cohorts_section() {

@@ -205,12 +205,6 @@ void Deals::on_deal(Account& account, const wire::Datagram& datagram, const Orig
         return;
     }
     State::Record record;
-    if (datagram.epoch() > account.epoch) {
-        record.mutable_epoch_seen()->set_account(account.name);
-        record.mutable_epoch_seen()->set_epoch(datagram.epoch());
-        context_.commit(record);
-        record.Clear();
-    }
     auto* dealt = record.mutable_dealt();
     dealt->set_account(account.name);
     dealt->set_epoch(datagram.epoch());

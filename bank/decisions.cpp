@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "bank/timing.h"
+#include "common/base/limits.h"
 #include "common/base/names.h"
+#include "common/base/text.h"
 #include "common/wire/convert.h"
 
 namespace p2pbank::bank {
@@ -47,6 +49,30 @@ bool Decisions::tell_if_ended(Account& account, const wire::Datagram* datagram,
     return true;
 }
 
+void Decisions::heard_in_epoch(const Account& account, uint64_t epoch) {
+    if (epoch < account.epoch) return;
+    // The copies: to decide changes both.
+    std::vector<std::pair<OperationId, wire::OperationKind>> left;
+    for (const PendingDeal& deal : context_.state.business.deals_of(account.name).pending) {
+        if (deal.epoch >= epoch) break;
+        for (const auto& [initiator, operation] : context_.state.operations) {
+            const auto settled = operation.settlements.find(account.name);
+            if (settled != operation.settlements.end() &&
+                settled->second.orders_upto >= deal.order && !is_of_bank(operation.id)) {
+                left.emplace_back(operation.id, operation.kind);
+            }
+        }
+    }
+    for (const auto& [id, kind] : left) {
+        if (!context_.state.decision(id).has_value()) decide(id, kind, false, {});
+    }
+    if (epoch == account.epoch) return;
+    State::Record record;
+    record.mutable_epoch_seen()->set_account(account.name);
+    record.mutable_epoch_seen()->set_epoch(epoch);
+    context_.commit(record);
+}
+
 // --- settlements
 // ----------------------------------------------------------------------------------
 
@@ -62,6 +88,8 @@ void Decisions::on_settle(Account& account, const wire::Datagram& datagram, cons
     if (account.exited || tell_if_ended(account, &datagram, from)) return;
     if (context_.state.committed.contains(id)) return;  // its COMMIT is told anyway
     if (context_.state.decision(id).has_value()) return reply(false);
+    // It was under way before the customer rolled back or lost what it had not made permanent.
+    if (datagram.epoch() < account.epoch) return reply(false);
     const Cohort* cohort = context_.state.cohort_of(account);
     const bool of_bank = is_of_bank(id);
     const Account* initiator = context_.state.find(id.initiator);
@@ -85,14 +113,20 @@ void Decisions::on_settle(Account& account, const wire::Datagram& datagram, cons
         channels[channel.peer()] = std::move(*read);
     }
     // What it paid and borrowed has to be what the bank accepted, to the last deal.
-    const auto dealings = checked_add(account.totals.dealings,
-                                      datagram.epoch() > account.epoch
-                                          ? Money()
-                                          : context_.state.business.pending_sum(account.name));
+    heard_in_epoch(account, datagram.epoch());
+    const auto dealings =
+        checked_add(account.totals.dealings, context_.state.business.pending_sum(account.name));
     const Totals totals = p2pbank::from_wire(settle.totals());
-    if (!adds_up(totals, channels) || dealings != totals.dealings) {
+    if (!adds_up(totals, channels) || !is_sane(settle.activity())) {
         context_.notice(Severity::error, "refuses the settlement of " + account.name + " for " +
                                              to_string(id) + ": it does not add up");
+        return reply(false);
+    }
+    if (dealings != totals.dealings) {
+        // Most likely late: the customer has left the operation and made another deal since.
+        context_.notice(Severity::info, "a settlement of " + account.name + " for " +
+                                            to_string(id) +
+                                            " does not have the deals that are pending now");
         return reply(false);
     }
     State::Record record;
@@ -108,6 +142,17 @@ void Decisions::on_settle(Account& account, const wire::Datagram& datagram, cons
     context_.commit(record);
     reply(true);
     if (of_bank) settled_(id);
+}
+
+bool Decisions::is_sane(const Activity& activity) {
+    constexpr size_t kMaxWhatBytes = 64;
+    if (static_cast<size_t>(activity.size()) > limits::kMaxActivityInSettlement) return false;
+    return std::all_of(activity.begin(), activity.end(), [](const wire::Activity& line) {
+        const bool what = line.what().empty() || check_text("it", line.what(), kMaxWhatBytes).ok();
+        const bool note =
+            line.note().empty() || check_text("it", line.note(), limits::kMaxNoteBytes).ok();
+        return what && note && line.amount() != INT64_MIN && line.balance() >= 0;
+    });
 }
 
 void Decisions::on_operation_begin(Account& account, const wire::OperationBegin& begin,
@@ -186,9 +231,19 @@ void Decisions::on_decision_request(Account& account, const wire::DecisionReques
         const bool commit = is_committable(request, why);
         if (!why.empty())
             context_.notice(Severity::warning, "aborts " + to_string(id) + ": " + why);
+        // Nobody rolls somebody back who is not in its cohort.
+        RolledBack rolled_back = request.rolled_back();
+        rolled_back.erase(
+            std::remove_if(rolled_back.begin(), rolled_back.end(),
+                           [&](const wire::RolledBack& rolled) {
+                               const Account* other = context_.state.find(rolled.name());
+                               return other == nullptr ||
+                                      (other != &account && (account.cohort.value() == 0 ||
+                                                             other->cohort != account.cohort));
+                           }),
+            rolled_back.end());
         decide(id, request.kind(), commit,
-               {request.participants().begin(), request.participants().end()},
-               request.rolled_back());
+               {request.participants().begin(), request.participants().end()}, rolled_back);
     }
     reply_decision(id, request.kind(), context_.state.decision(id).value_or(false), from, why);
 }

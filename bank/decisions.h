@@ -22,6 +22,11 @@ class Decisions {
     // itself and not decided is aborted.
     void resume();
 
+    // The customer was in this epoch and in no operation but one that it now tells of: whatever it
+    // settled in an older epoch for an undecided one it has left, and its deals of older epochs are
+    // void. Not for an attachment: then it may still be in doubt about a checkpoint.
+    void heard_in_epoch(const Account& account, uint64_t epoch);
+
     void on_settle(Account& account, const wire::Datagram& datagram, const Origin& from);
     void on_operation_begin(Account& account, const wire::OperationBegin& begin,
                             const Origin& from);
@@ -43,6 +48,10 @@ class Decisions {
     bool cut_matches(const Operation& operation, std::string& why) const;
 
     wire::Datagram cohort_ended(const Account& account) const;
+
+    // Whether these lines can be kept and shown: no more than there may be, texts that are text.
+    using Activity = google::protobuf::RepeatedPtrField<wire::Activity>;
+    static bool is_sane(const Activity& activity);
 
     void on_timer();
     std::optional<TimePoint> next_wake() const;

@@ -217,6 +217,9 @@ void Desk::statement(const Asker& asker, const Words& words) {
     const auto read = options(words, {"--from", "--to", "--last"}, {"--csv", "--json"});
     if (!read) return reply(asker, failure(read.error()));
     const Options& given = read.value();
+    if (given.find("--csv") != nullptr && given.find("--json") != nullptr) {
+        return reply(asker, usage(asker, "statement"));
+    }
     const auto when = period(given);
     if (!when) return reply(asker, failure(when.error()));
     const auto whose = given.plain.size() == 1

@@ -42,7 +42,9 @@ constexpr uint32_t kMostInReport = 50;
 void Desk::report(const Asker& asker, const Words& words) {
     const auto read = options(words, {"--from", "--to"}, {"--csv", "--json"});
     if (!read) return reply(asker, failure(read.error()));
-    if (!read.value().plain.empty()) return reply(asker, usage(asker, "report"));
+    const bool two_forms =
+        read.value().find("--csv") != nullptr && read.value().find("--json") != nullptr;
+    if (!read.value().plain.empty() || two_forms) return reply(asker, usage(asker, "report"));
     const auto when = period(read.value());
     if (!when) return reply(asker, failure(when.error()));
     auto report = std::make_shared<Report>();

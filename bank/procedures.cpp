@@ -18,9 +18,10 @@ std::string joined(const std::vector<std::string>& names) {
     return text;
 }
 
-Answer exit_answer(const Account& account) {
+Answer exit_answer(const Account& account, bool empty) {
     const Money balance = account.totals.balance;
-    Answer answer = success("exit " + account.name + " balance " + to_string(balance));
+    Answer answer =
+        success((empty ? "close " : "exit ") + account.name + " balance " + to_string(balance));
     return answer.fact("name", account.name).fact("balance", balance);
 }
 
@@ -478,7 +479,7 @@ void Procedures::exit(Requester requester, const Account& account, bool empty) {
         record.mutable_exited()->set_name(account.name);
         to_wire(account.totals, record.mutable_exited()->mutable_totals());
         context_.commit(record);
-        reply_(requester, exit_answer(account));
+        reply_(requester, exit_answer(account, empty));
         return;
     }
     Exiting exiting;
@@ -495,7 +496,7 @@ void Procedures::exit(Requester requester, const Account& account, bool empty) {
 bool Procedures::advance(Exiting& exiting) {
     const Account& account = *context_.state.find(exiting.name);
     if (account.exited) {
-        reply_(exiting.requester, exit_answer(account));
+        reply_(exiting.requester, exit_answer(account, exiting.empty));
         return true;
     }
     if (context_.now >= exiting.deadline) {
@@ -523,7 +524,7 @@ void Procedures::on_exit(const Requester& requester, const Account& account,
     const auto settled =
         checked_add(account.totals.dealings, context_.state.business.pending_sum(account.name));
     if (account.exited) {
-        reply_(requester, exit_answer(account));
+        reply_(requester, exit_answer(account, exit.empty()));
     } else if (cohort != nullptr || account.ended_cohort().value() != 0) {
         reply_(requester, failure("in-cohort", account.name + " is in a cohort, or has not heard "
                                                               "that it ended; delete-cohort comes "
@@ -538,7 +539,7 @@ void Procedures::on_exit(const Requester& requester, const Account& account,
         reply_(requester, std::move(*why_not));
         return;
     } else if (!adds_up(totals, ChannelMap()) || totals.carried != account.totals.carried ||
-               settled != totals.dealings) {
+               settled != totals.dealings || !Decisions::is_sane(exit.activity())) {
         context_.notice(Severity::error,
                         "refuses the last balance of " + account.name + ": it does not add up");
         reply_(requester, failure("refused", "the last balance does not add up"));
@@ -549,7 +550,7 @@ void Procedures::on_exit(const Requester& requester, const Account& account,
         *record.mutable_exited()->mutable_activity() = exit.activity();
         record.mutable_exited()->set_activity_left_out(exit.activity_left_out());
         context_.commit(record);
-        reply_(requester, exit_answer(account));
+        reply_(requester, exit_answer(account, exit.empty()));
     }
     run(exiting_);
 }

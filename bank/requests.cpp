@@ -28,6 +28,7 @@ void Bank::on_customer_command(const wire::Datagram& datagram, const Origin& fro
         return;
     }
     if (command.has_exit()) {
+        decisions_.heard_in_epoch(*account, datagram.epoch());
         procedures_.on_exit(requester, *account, command.exit());
     } else if (account->exited) {
         reply(requester, failure("exited", "the account is closed"));

@@ -172,7 +172,8 @@ Result<void> State::apply_account(const records::Account& in) {
     }
     if (in.ended_cohort() != 0) account.more().ended_cohort = CohortId(in.ended_cohort());
     if (!in.owner().empty()) account.more().owner = in.owner();
-    business.apply_account(in);
+    const auto deals = business.apply_account(in);
+    if (!deals) return deals;
     if (in.replied_instance() != 0) {
         account.more().replied_instance = in.replied_instance();
         account.more().reply = in.reply();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/check.h"
+#include "common/base/dates.h"
 #include "common/wire/convert.h"
 
 namespace p2pbank::bank {
@@ -125,7 +126,7 @@ const Channel& State::channel(const Operation* operation, const Account& account
 Result<void> State::apply(const Record& record) {
     // The parts of a snapshot stand for the records before them.
     if (!record.has_snapshot() && !record.has_accounts() && !record.has_business()) ++position;
-    telling_ = {history, position, static_cast<int64_t>(record.at_ms()) * 1'000};
+    telling_ = {history, position, moment_of_ms(record.at_ms())};
     switch (record.kind_case()) {
         case Record::kStarted:
             boots = record.started().boots();
@@ -154,6 +155,9 @@ Result<void> State::apply(const Record& record) {
         }
         case Record::kCohortForming: {
             const auto& in = record.cohort_forming();
+            for (const std::string& member : in.members()) {
+                if (find(member) == nullptr) return bad("a member");
+            }
             Cohort& cohort = cohorts[CohortId(in.cohort())];
             cohort.id = CohortId(in.cohort());
             cohort.name = in.cohort_name();
@@ -332,8 +336,9 @@ void State::tell_activity(const std::string& name, const std::vector<wire::Activ
     uint32_t index = 0;
     if (left_out > 0) {
         telling_([&] {
-            return activity_left_out(name, position, index++, left_out,
-                                     static_cast<int64_t>(lines[0].at_ms()) * 1'000);
+            return activity_left_out(
+                name, position, index++, left_out,
+                lines.empty() ? telling_.at_us : moment_of_ms(lines[0].at_ms()));
         });
     }
     for (const wire::Activity& line : lines) {
@@ -341,10 +346,9 @@ void State::tell_activity(const std::string& name, const std::vector<wire::Activ
         telling_([&] {
             return activity_line(
                 name, position, index++,
-                {static_cast<ActivityKind>(line.kind()), static_cast<int64_t>(line.at_ms()) * 1'000,
-                 line.what(), line.number(), Money::from_cents(line.amount()),
-                 Money::from_cents(line.balance()), line.note(),
-                 line.rolled_back() ? LineState::rolled_back : LineState::settled});
+                {static_cast<ActivityKind>(line.kind()), moment_of_ms(line.at_ms()), line.what(),
+                 line.number(), Money::from_cents(line.amount()), Money::from_cents(line.balance()),
+                 line.note(), line.rolled_back() ? LineState::rolled_back : LineState::settled});
         });
     }
 }
@@ -492,6 +496,7 @@ void State::start_cohort(const OperationId& id) {
         for (const std::string& member : cohort.members) {
             forming.erase(member);
             Account* account = find(member);
+            if (account == nullptr) continue;
             account->cohort = cohort_id;
             if (account->details) account->details->channels.clear();
         }

@@ -281,8 +281,8 @@ void BankLink::on_exit_reply(const wire::Reply& reply) {
     }
     close_account();
     const Totals& totals = context_.state.totals;
-    Answer result =
-        success("exit " + context_.state.name + " balance " + to_string(totals.balance));
+    const char* const verb = request_->message.command().exit().empty() ? "close " : "exit ";
+    Answer result = success(verb + context_.state.name + " balance " + to_string(totals.balance));
     result.fact("name", context_.state.name).fact("balance", totals.balance);
     answer(std::move(result));
     context_.effects->stop(0);

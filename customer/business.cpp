@@ -251,7 +251,10 @@ void Customer::on_typed(TimePoint now, CommandId id, Result<std::vector<Secret>>
     if (typing_ != id) return;
     typing_.reset();
     const auto checked = session_.typed(id, std::move(typed));
-    if (checked) {
+    if (checked && bank_link_.busy()) {  // the bank has offered an account meanwhile
+        session_.gave_up(id);
+        answer(id, failure("busy", "the account is being opened; try again"));
+    } else if (checked) {
         pass_on_sealed(id);
     } else {
         answer(id, failure(checked.error()));

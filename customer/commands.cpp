@@ -34,6 +34,9 @@ Answer transfer_answer(Outcome outcome, const std::string& verb, Money amount,
 void Customer::on_command(TimePoint now, CommandId id, std::string_view line, Effects& effects) {
     at(now, effects);
     if (effects.tracing()) effects.trace({"command", {{"text", std::string(line)}}});
+    if (!valid_utf8(line)) {  // no message can carry it
+        return answer(id, failure("bad-text", "the line is not UTF-8"));
+    }
     if (waiting_.empty()) {
         if (try_start(id, line)) return;
         front_since_ = now;
@@ -231,8 +234,8 @@ void Customer::start_exit(CommandId id, const Words& words) {
 
 // The operator's order is obeyed as soon as nothing is under way, or not at all.
 void Customer::obey_exit_order() {
-    if (exit_order_ == 0 || bank_link_.busy() || deals_.busy() || own_ || operations_.busy() ||
-        context_.state.in_cohort() || context_.state.is_suspended()) {
+    if (exit_order_ == 0 || bank_link_.busy() || typing_ || deals_.busy() || own_ ||
+        operations_.busy() || context_.state.in_cohort() || context_.state.is_suspended()) {
         return;
     }
     if (context_.now < exit_order_until_) bank_link_.exit(CommandId(), exit_order_, false);

@@ -144,7 +144,12 @@ Result<void> State::apply_live(const records::Live& in) {
         peer.known_epoch = std::max(peer.known_epoch, Epoch(peer_in.member().epoch()));
         peer.channel = std::move(*channel);
         peer.sent_log.clear();
+        std::optional<Money> sum = Money();
         for (const records::LogEntry& entry : peer_in.sent_log()) {
+            const bool rises =
+                peer.sent_log.empty() || peer.sent_log.back().label < Label(entry.label());
+            sum = checked_add(*sum, Money::from_cents(entry.amount()));
+            if (!rises || entry.amount() <= 0 || !sum) return bad("what was sent");
             peer.sent_log.push_back({Label(entry.label()),
                                      Money::from_cents(entry.amount()),
                                      entry.lost(),
@@ -243,8 +248,13 @@ Result<void> State::apply_snapshot(const records::Snapshot& in) {
         if (!entry) return bad("its activity");
         activity.entries.push_back(std::move(*entry));
     }
+    if (activity.dropped > INT64_MAX || activity.settled > activity.count() ||
+        activity.tentative > activity.count()) {
+        return bad("how much of its activity is settled");
+    }
     deals = in.deals();
     if (in.has_deal()) {
+        if (in.deal().amount() == INT64_MIN) return bad("its deal");
         deal = OpenDeal{in.deal().number(),
                         in.deal().kind(),
                         in.deal().what(),

@@ -314,6 +314,8 @@ void State::apply_pruned(Peer& peer, const IntervalSet& covered) {
 }
 
 Result<void> State::apply_tentative(const records::Tentative& tentative) {
+    // An open deal of a run in `journal` mode may have been answered in one that journals no money.
+    if (tentative.has_live()) drop_deal();
     if (operation || deal) return bad("a tentative checkpoint within something else");
     if (tentative.has_live()) {
         const auto applied = apply_live(tentative.live());
@@ -345,9 +347,14 @@ Result<void> State::apply_permanent(const OperationId& id) {
 void State::apply_cohort_ended(const Totals& last) {
     const bool joined = in_cohort();
     if (operation) refuse(operation->id);
+    // The bank may have recorded its COMMIT, and with it the epoch.
+    if (operation && operation->kind == wire::OPERATION_ROLLBACK) {
+        epoch = std::max(epoch, operation->next_epoch);
+    }
     if (joined) {
-        // The last checkpoint counts, or, by force, the one before it.
-        const bool settled = operation && operation->kind == wire::OPERATION_FREEZE &&
+        // The last checkpoint that the bank recorded counts: one that is under way here, or by
+        // force the one before it.
+        const bool settled = operation && operation->kind != wire::OPERATION_ROLLBACK &&
                              operation->tentative.totals.deposits == last.deposits &&
                              operation->tentative.totals.withdrawals == last.withdrawals &&
                              operation->tentative.totals.dealings == last.dealings;

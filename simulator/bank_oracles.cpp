@@ -13,7 +13,7 @@ namespace {
 int64_t expected_balance(const bank::Account& account) {
     const Totals& totals = account.totals;
     int64_t cents = totals.opening.cents() + totals.deposits.cents() - totals.withdrawals.cents() +
-                    totals.adjustments.cents() + totals.carried.cents();
+                    totals.adjustments.cents() + totals.carried.cents() + totals.dealings.cents();
     for (const auto& entry : account.channels()) {
         cents += entry.second.received_sum.cents() - entry.second.sent_sum.cents();
     }

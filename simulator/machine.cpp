@@ -80,6 +80,7 @@ Result<void> Machine::start() {
     if (running()) return {};
     account_ = find_account();
     std::unique_ptr<Node> node = surroundings_.make_node(*this, account_, random_.next());
+    node->tell_history(surroundings_.history_of(*this));
     if (!journal_file().empty()) {
         if (auto opened = open_journal(*node); !opened) {
             if (!disk_.is_off()) return opened;
@@ -122,6 +123,7 @@ void Machine::end(std::optional<int> status) {
     input_.clear();
     gathering_ = {};
     queue_.clear();
+    jobs_.clear();
     job_.reset();
     next_batch_ = 1;
     barrier_ = durable_ = 0;
@@ -179,7 +181,7 @@ void Machine::go_on_closing() {
         node_->end_of_turn(schedule_.now(), *this);
         surroundings_.touched(*this);
         drain();
-        if (running()) start_job();
+        if (running()) start_disk_work();
     }
 }
 
@@ -251,7 +253,7 @@ void Machine::end_turn() {
 void Machine::after_turn() {
     drain();
     if (!running()) return;
-    start_job();
+    start_disk_work();
     if (!running()) return;
     plan_wake();
     if (!input_.empty() && !input_planned_ && !stopping_ && node_->wants_commands()) {

@@ -6,6 +6,11 @@
 // place after it. An effect is carried out when every batch that was gathering before it is
 // durable. One batch is on its way to the disk at a time, and takes a time drawn from the seed.
 //
+// Jobs beside the loop are done one after the other, each in a time drawn from the seed, and go
+// with the process. A password's hash is a stand-in for one that takes no work; files are in the
+// disk's folder "files/", and the history is the world's. Who is asked types kTyped, whatever the
+// question, or is no longer there; answers take longer than a job.
+//
 // Fault model. A process can die between any two effects, and at any call to its disk: the node,
 // its queue, its unread input and what it had not answered are gone; the disk keeps what disk.h
 // says. It is started again as a new node with a fresh seed, from the journal. Turns are of one
@@ -46,6 +51,10 @@ class Surroundings {
     virtual void persisted(Machine& machine, std::string_view record) = 0;
     virtual void answer_made(Machine& machine, CommandId command, const Answer& answer) = 0;
     virtual void table_made(Machine& machine, const std::string& content) = 0;
+    // Where the node's history goes; null: nowhere. And what it has of it, with all facts of what
+    // the node said before.
+    virtual FactSink* history_of(Machine& machine) = 0;
+    virtual JobResult look_up(Machine& machine, const Query& query) = 0;
     // The record is on the disk for good.
     virtual void made_durable(Machine& machine, const std::string& record) = 0;
     // Effects, as they are carried out.
@@ -82,6 +91,9 @@ struct MachineSettings {
 class Machine final : private Effects {
   public:
     static constexpr int kQuit = -1;
+    static constexpr std::string_view kTyped = "correct horse battery staple";
+    // Where ReadFile and WriteFiles find their files.
+    static constexpr std::string_view kFiles = "files/";
     // A customer's journal is the account's name and this.
     static constexpr std::string_view kCustomerJournal = "/journal";
 
@@ -123,7 +135,9 @@ class Machine final : private Effects {
     void type(CommandId id, std::string line);
     size_t unread() const { return input_.size(); }
     // Nothing is waiting for the disk, and no turn is open: all that happened is durable.
-    bool settled() const { return !turn_open_ && queue_.empty() && !job_ && gathering_.empty(); }
+    bool settled() const {
+        return !turn_open_ && queue_.empty() && !job_ && jobs_.empty() && gathering_.empty();
+    }
     bool turn_open() const { return turn_open_; }
 
     // Calls take(record) for all records that are durable or on their way there, as a restart would
@@ -152,7 +166,11 @@ class Machine final : private Effects {
     struct Stop {
         int status;
     };
-    using Effect = std::variant<Datagram, Reply, Notice, Trace, Stop>;
+    struct StartJob {
+        JobId id;
+        Job work;
+    };
+    using Effect = std::variant<Datagram, Reply, Notice, Trace, Stop, StartJob>;
     struct Waiting {
         uint64_t batch;  // carried out when this one is durable
         Effect effect;
@@ -162,8 +180,8 @@ class Machine final : private Effects {
         std::optional<std::string> table;
         bool empty() const { return records.empty() && !table; }
     };
-    struct Job {
-        Job() {}  // clang 14 does not find an implicit one for std::optional
+    struct DiskWork {
+        DiskWork() {}  // clang 14 does not find an implicit one for std::optional
 
         uint64_t number = 0;
         Batch batch;
@@ -176,6 +194,8 @@ class Machine final : private Effects {
     void answer(CommandId command, Answer answer) override;
     void notice(Severity severity, std::string text) override;
     void publish_table(std::string content) override;
+    void start_job(JobId job, Job work) override;
+    void ask(CommandId command, std::vector<Question> questions) override;
     Result<void> claim_store(std::string_view name) override;
     void release_store() override;
     void stop(int status) override;
@@ -190,7 +210,9 @@ class Machine final : private Effects {
     void after_turn();
     void drain();
     void carry_out(Effect effect);
-    void start_job();
+    void start_disk_work();
+    void do_job();
+    JobResult result_of(const Job& work);
     void write_frame();
     void finish_frame();
     void finish_table();
@@ -240,7 +262,8 @@ class Machine final : private Effects {
     uint64_t barrier_ = 0;     // what comes now has to wait for this batch
     uint64_t durable_ = 0;
     std::deque<Waiting> queue_;
-    std::optional<Job> job_;
+    std::optional<DiskWork> job_;
+    std::deque<StartJob> jobs_;  // the first is under way
 
     // What the journal holds, and what it may hold instead after a crash: what was interrupted was
     // all done or not begun.

@@ -5,6 +5,7 @@
 
 #include "common/base/check.h"
 #include "common/stable/table.h"
+#include "simulator/digest.h"
 #include "simulator/machine.h"
 
 namespace p2pbank::simulator {
@@ -57,6 +58,26 @@ bool Machine::tracing() const {
 
 void Machine::trace(TraceEvent event) {
     hold(Trace{std::move(event)});
+}
+
+void Machine::start_job(JobId job, Job work) {
+    hold(StartJob{job, std::move(work)});
+}
+
+void Machine::ask(CommandId command, std::vector<Question> questions) {
+    const Duration thinking = disk_time() + disk_time();
+    const bool there = !random_.one_in(8);
+    schedule_.after(thinking, [this, life = life_, there, command, count = questions.size()] {
+        if (life != life_) return;
+        event([&](Node& node) {
+            std::vector<Secret> typed;
+            for (size_t i = 0; i < count; ++i) typed.emplace_back(std::string(kTyped));
+            node.on_typed(schedule_.now(), command,
+                          there ? Result<std::vector<Secret>>(std::move(typed))
+                                : Error{"no-input", "nobody is there"},
+                          *this);
+        });
+    });
 }
 
 Result<void> Machine::claim_store(std::string_view name) {
@@ -124,12 +145,52 @@ void Machine::carry_out(Effect effect) {
         surroundings_.traced(*this, trace->event);
     } else if (auto* stop = std::get_if<Stop>(&effect)) {
         end(stop->status);
+    } else if (auto* start = std::get_if<StartJob>(&effect)) {
+        jobs_.push_back(std::move(*start));
+        if (jobs_.size() == 1) later(disk_time(), &Machine::do_job);
     }
+}
+
+void Machine::do_job() {
+    const StartJob job = std::move(jobs_.front());
+    jobs_.pop_front();
+    if (!jobs_.empty()) later(disk_time(), &Machine::do_job);
+    JobResult result = result_of(job.work);
+    event([&](Node& node) { node.on_job(schedule_.now(), job.id, std::move(result), *this); });
+    if (running()) go_on_closing();
+}
+
+JobResult Machine::result_of(const Job& work) {
+    const auto stand_in = [](const Secret& password) {
+        Digest digest;
+        digest.add(password.view());
+        return "hash-" + std::to_string(digest.value());
+    };
+    JobResult result;
+    if (const auto* hash = std::get_if<HashPassword>(&work)) {
+        result.text = stand_in(hash->password);
+    } else if (const auto* verify = std::get_if<VerifyPassword>(&work)) {
+        result.matches = verify->hash == stand_in(verify->password);
+    } else if (const auto* read = std::get_if<ReadFile>(&work)) {
+        const auto content = disk_.read_all(std::string(kFiles) + read->path);
+        if (content) {
+            result.text = *content;
+        } else {
+            result.outcome = Error{"not-found", "there is no file " + read->path};
+        }
+    } else if (const auto* write = std::get_if<WriteFiles>(&work)) {
+        for (const auto& [name, content] : write->files) {
+            disk_.put(std::string(kFiles) + write->folder + "/" + name, content);
+        }
+    } else if (const auto* query = std::get_if<Query>(&work)) {
+        result = surroundings_.look_up(*this, *query);
+    }
+    return result;
 }
 
 // Disk work
 
-void Machine::start_job() {
+void Machine::start_disk_work() {
     if (job_ || turn_open_ || barrier_ != next_batch_) return;
     job_.emplace();
     job_->number = next_batch_++;
@@ -185,7 +246,7 @@ void Machine::finish_job() {
     durable_ = job_->number;
     job_.reset();
     drain();
-    if (running()) start_job();
+    if (running()) start_disk_work();
     if (running()) go_on_closing();
 }
 

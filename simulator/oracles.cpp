@@ -28,7 +28,8 @@ int64_t cents_received(const ChannelMap& channels) {
 
 int64_t expected(const Totals& totals, int64_t sent, int64_t received) {
     return totals.opening.cents() + totals.deposits.cents() - totals.withdrawals.cents() +
-           totals.adjustments.cents() + totals.carried.cents() - sent + received;
+           totals.adjustments.cents() + totals.carried.cents() + totals.dealings.cents() - sent +
+           received;
 }
 
 // What a customer in `checkpoint` mode has on stable storage, in words that can be compared.
@@ -36,7 +37,12 @@ std::string durable_part(const State& state) {
     customer_records::Record record;
     state.snapshot(record);
     customer_records::Snapshot* snapshot = record.mutable_snapshot();
-    snapshot->clear_history();
+    snapshot->clear_activity();
+    snapshot->clear_dropped_activity();
+    snapshot->clear_settled_activity();
+    snapshot->clear_tentative_activity();
+    snapshot->clear_deal();
+    snapshot->clear_deals();
     auto* live = snapshot->mutable_live();
     live->clear_totals();
     for (auto& peer : *live->mutable_peers()) {

@@ -85,7 +85,8 @@ void Oracles::answered(CommandId command) {
     if (typed.success() && !words.empty()) {
         if (words[0] == "open") opened_.emplace(words[1]);
         const auto answer = split_words(typed.answer->text);  // "exit alice balance 120"
-        if (words[0] == "exit" && answer.size() > 1) exited_.emplace(answer[1]);
+        if ((words[0] == "exit" || words[0] == "close") && answer.size() > 1)
+            exited_.emplace(answer[1]);
     }
     const auto found = promises_.find(command);
     if (found == promises_.end()) return;

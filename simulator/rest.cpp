@@ -9,6 +9,7 @@ std::string unfinished_of(const customer::State& state) {
     if (state.operation) {
         return state.name + " is in the operation " + to_string(state.operation->id);
     }
+    if (state.deal) return state.name + " has a deal that is not answered";
     if (!state.held_back.empty()) return state.name + " still holds back";
     if (state.recovering || state.is_suspended()) return state.name + " has not recovered";
     for (const auto& [peer_name, peer] : state.peers) {

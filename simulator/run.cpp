@@ -92,6 +92,7 @@ void Runner::come_to_rest(const std::string& after) {
         world_.violated("all-ends-well", what + ", after it had come to rest");
     }
     world_.oracles().check_books();
+    world_.business().check_rest();
     check_replays();
 }
 
@@ -177,6 +178,7 @@ RunResult Runner::run() {
         audit("the faults stopped");
         checkpoint_all();
         come_to_rest("a checkpoint of each");
+        world_.business().check_all_settled();
         audit("a checkpoint of each");
         check_ghosts();
         restart_all();
@@ -186,6 +188,7 @@ RunResult Runner::run() {
         come_to_rest("a rollback of each");
         checkpoint_all();
         come_to_rest("a rollback and a checkpoint of each");
+        world_.business().check_all_settled();
         // What was lost has been sent again, or was undone.
         const std::string left = audit("a rollback and a checkpoint of each");
         if (left != "0") world_.violated("all-ends-well", left + " are still in transit");
@@ -193,6 +196,10 @@ RunResult Runner::run() {
         result.violation = violation;
     }
     result.tally = world_.tally();
+    const auto deals = world_.business().count();
+    result.tally.deals = deals.made;
+    result.tally.deals_settled = deals.settled;
+    result.tally.deals_cancelled = deals.cancelled;
     result.digest = world_.digest();
     result.events = world_.schedule().events();
     result.simulated = world_.now() - TimePoint();

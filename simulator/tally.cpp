@@ -35,7 +35,8 @@ constexpr Field kWork[] = {
     {"commands", &Tally::commands},     {"success", &Tally::successes},
     {"failure", &Tally::failures},      {"unknown", &Tally::unknowns},
     {"unanswered", &Tally::unanswered}, {"commits", &Tally::commits},
-    {"aborts", &Tally::aborts},
+    {"aborts", &Tally::aborts},         {"deals", &Tally::deals},
+    {"settled", &Tally::deals_settled}, {"cancelled", &Tally::deals_cancelled},
 };
 
 template <size_t N>

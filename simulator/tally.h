@@ -40,6 +40,9 @@ struct Tally {
     uint64_t unanswered = 0;  // the process died first
     uint64_t commits = 0;
     uint64_t aborts = 0;
+    uint64_t deals = 0;  // with the bank, accepted
+    uint64_t deals_settled = 0;
+    uint64_t deals_cancelled = 0;
 
     void add(const Tally& other);
 };

@@ -11,7 +11,6 @@ namespace {
 
 constexpr const char* kNames[] = {"alice", "bob",   "carol", "dave",
                                   "erin",  "frank", "grace", "heidi"};
-constexpr size_t kMostUnread = 16;
 
 const char* const kSilly[] = {
     "",
@@ -65,8 +64,8 @@ Workload::Workload(World& world, uint64_t seed, uint64_t steps)
     // From a millisecond to a second, evenly over the scales.
     average_pause_ = Duration(static_cast<int64_t>(1e3 * std::pow(1e3, random_.fraction())));
     lost_in_100_ = random_.below(30);
-    in_cohort_ = {40, 8, 10, 7, 6, 0, 2, 1, 5, 5, 8};
-    alone_ = {3, 10, 3, 2, 0, 30, 1, 4, 5, 5, 8};
+    in_cohort_ = {40, 8, 10, 7, 6, 0, 2, 1, 5, 5, 8, 16, 3, 2, 4};
+    alone_ = {3, 10, 3, 2, 0, 30, 1, 4, 5, 5, 8, 12, 3, 3, 4};
     for (Weights* weights : {&in_cohort_, &alone_}) {
         for (uint64_t& weight : *weights) {
             if (random_.one_in(3)) weight = weight * random_.below(5) / 2;
@@ -77,6 +76,7 @@ Workload::Workload(World& world, uint64_t seed, uint64_t steps)
 }
 
 void Workload::begin() {
+    stock_shop();
     for (size_t i = World::kBank + 1; i < world_.machines(); ++i) open_account(i);
     if (world_.machines() > 2) {
         world_.schedule().after(milliseconds(200), [this] {
@@ -168,6 +168,10 @@ std::string Workload::peer_of(size_t machine) {
     return at->first;
 }
 
+std::string Workload::balance_of(size_t machine) {
+    return to_string(world_.customer(machine)->state().totals.balance);
+}
+
 std::string Workload::silly() {
     return kSilly[static_cast<size_t>(random_.below(std::size(kSilly)))];
 }
@@ -198,7 +202,8 @@ void Workload::at_customer(size_t machine, Act act) {
         case transfer:
             return transfers(machine);
         case cash:
-            return type((random_.one_in(2) ? "deposit " : "withdrawal ") + amount());
+            return type((random_.one_in(2) ? "deposit " : "withdrawal ") + amount() +
+                        (random_.one_in(5) ? " --note \"for the cat\"" : ""));
         case checkpoint:
             return type("checkpoint");
         case rollback:
@@ -216,7 +221,9 @@ void Workload::at_customer(size_t machine, Act act) {
         case delete_cohort:
             return type("delete-cohort " + own + (random_.one_in(4) ? " --force" : ""));
         case exit:
-            return type(random_.one_in(2) ? "exit" : "exit " + own);
+            if (random_.one_in(3)) type("withdrawal " + balance_of(machine));
+            return type((random_.one_in(3) ? "close" : "exit") +
+                        (random_.one_in(2) ? "" : " " + own));
         case query: {
             static const char* const kQueries[] = {"balance", "status", "peers", "history", "help"};
             return type(kQueries[static_cast<size_t>(random_.below(std::size(kQueries)))]);
@@ -226,6 +233,14 @@ void Workload::at_customer(size_t machine, Act act) {
         case at_the_bank:
             if (world_.machine(World::kBank).unread() < kMostUnread) at_bank();
             return;
+        case deals:
+            return deal(machine);
+        case question:
+            return ask_bank(machine);
+        case people:
+            return person(machine);
+        case counter:
+            return at_counter();
         case kActs:
             return;
     }

@@ -1,11 +1,13 @@
 // What people type in a random run: every command, legal and silly, at every prompt, one at a time
-// and several at once; and accounts that are closed and opened again under another name. How often
-// each is typed is drawn from the seed, so that runs differ in kind: some have hardly anything but
-// rollbacks. Owned by the runner of one seed.
+// and several at once; purchases, loans and what else is the bank's business
+// (business_workload.cpp); and accounts that are closed and opened again under another name. How
+// often each is typed is drawn from the seed, so that runs differ in kind: some have hardly
+// anything but rollbacks. Owned by the runner of one seed.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,9 +37,15 @@ class Workload {
         query,
         nonsense,
         at_the_bank,
+        deals,
+        question,
+        people,
+        counter,
         kActs,
     };
     using Weights = std::array<uint64_t, kActs>;
+
+    static constexpr size_t kMostUnread = 16;
 
     void plan();
     void step();
@@ -47,6 +55,7 @@ class Workload {
     size_t any_open();
     std::string amount();
     std::string any_name();
+    std::string balance_of(size_t machine);
     std::string peer_of(size_t machine);
     void transfers(size_t machine);
     Act choose(const Weights& weights);
@@ -54,6 +63,14 @@ class Workload {
     void at_bank();
     std::string silly();
     void open_account(size_t machine);
+
+    void stock_shop();
+    void deal(size_t machine);
+    std::optional<uint64_t> any_loan(size_t machine);
+    void ask_bank(size_t machine);
+    void person(size_t machine);
+    void at_counter();
+    void import_files();
 
     World& world_;
     Random random_;

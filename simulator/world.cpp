@@ -12,8 +12,17 @@ constexpr uint32_t kCustomerIps = 0x0a000100;  // 10.0.1.0
 constexpr uint16_t kBankPort = 8'500;
 constexpr uint16_t kPort1 = 9'001;
 constexpr uint16_t kPort2 = 9'002;
+constexpr int64_t kWallOffsetUs = 1'798'761'600'000'000;  // 2027-01-01
+constexpr uint64_t kBankKey = 1987;
 constexpr const char* kTable = "data.csv";
 constexpr const char* kBankJournal = "data.csv.journal";
+
+KeyBytes bytes_of(uint64_t seed) {
+    KeyBytes out{};
+    Random random(seed);
+    for (unsigned char& byte : out) byte = static_cast<unsigned char>(random.below(256));
+    return out;
+}
 
 }  // namespace
 
@@ -29,7 +38,8 @@ World::World(const WorldSettings& settings, Story* story)
       random_(settings.seed),
       network_(schedule_, random_.next(), tally_, [this](const Packet& packet) { arrive(packet); }),
       customers_(settings.customers.size() + 1),
-      oracles_(std::make_unique<Oracles>(*this)) {
+      oracles_(std::make_unique<Oracles>(*this)),
+      business_(*this) {
     network_.set_faults(settings.network);
     modes_.push_back(StableMode::journal);
     modes_.insert(modes_.end(), settings.customers.begin(), settings.customers.end());
@@ -84,6 +94,9 @@ std::unique_ptr<Node> World::build(size_t index, const std::string& name, uint64
     if (index == kBank) {
         BankSettings settings;
         settings.seed = seed;
+        settings.wall_offset_us = kWallOffsetUs;
+        settings.secret_seed = bytes_of(seed);
+        settings.key_seed = bytes_of(kBankKey);
         return std::make_unique<Bank>(settings);
     }
     CustomerSettings settings;
@@ -94,6 +107,8 @@ std::unique_ptr<Node> World::build(size_t index, const std::string& name, uint64
     settings.stable = modes_[index];
     settings.name = name;
     settings.seed = seed;
+    settings.wall_offset_us = kWallOffsetUs;
+    settings.secret_seed = bytes_of(seed);
     return std::make_unique<Customer>(settings);
 }
 
@@ -114,6 +129,7 @@ std::unique_ptr<Node> World::make_node(Machine& machine, const std::string& name
 
 Result<void> World::replayed(Machine& machine, Node&) {
     if (machine.index() != kBank) return {};
+    business_.replayed(machine);
     const auto content = machine.disk().read_all(kTable);
     oracles_->table_found(content);
     return bank_->load_table(content ? std::optional<std::string_view>(*content) : std::nullopt);
@@ -217,17 +233,28 @@ std::string World::oldest_waiting() const {
 void World::persisted(Machine& machine, std::string_view record) {
     if (machine.index() == kBank) {
         oracles_->bank_persisted(record);
+        business_.persisted(record);
     } else {
         oracles_->customer_persisted(machine.index(), record);
     }
 }
 
+FactSink* World::history_of(Machine& machine) {
+    return machine.index() == kBank ? business_.history() : nullptr;
+}
+
+JobResult World::look_up(Machine&, const Query& query) {
+    return business_.look_up(query);
+}
+
 void World::made_durable(Machine& machine, const std::string& record) {
+    if (machine.index() == kBank) business_.made_durable();
     oracles_->made_durable(machine.index(), record);
 }
 
 void World::answer_made(Machine&, CommandId command, const Answer& answer) {
     oracles_->answer_made(command, answer);
+    business_.answer_made(command, answer);
 }
 
 void World::answered(Machine& machine, CommandId id, const Answer& answer) {
@@ -243,6 +270,7 @@ void World::answered(Machine& machine, CommandId id, const Answer& answer) {
     digest_.add(text);
     tell(machine.index(), text.substr(0, text.size() - 1));
     oracles_->answered(id);
+    business_.answered(id);
 }
 
 void World::noticed(Machine& machine, Severity severity, const std::string& text) {
@@ -303,6 +331,10 @@ bool World::run_until(const std::function<bool()>& condition, Duration within) {
 
 void World::run_for(Duration duration) {
     static_cast<void>(run_until([] { return false; }, duration));
+}
+
+int64_t World::wall_us() const {
+    return now().time_since_epoch().count() + kWallOffsetUs;
 }
 
 void World::tell(size_t index, std::string_view what) {

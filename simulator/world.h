@@ -15,6 +15,7 @@
 
 #include "bank/bank.h"
 #include "customer/customer.h"
+#include "simulator/business_oracles.h"
 #include "simulator/digest.h"
 #include "simulator/machine.h"
 #include "simulator/network.h"
@@ -108,10 +109,14 @@ class World final : private Surroundings {
     void run_for(Duration duration);
 
     TimePoint now() const { return schedule_.now(); }
+    // Microseconds since 1970, for everybody alike.
+    int64_t wall_us() const;
     Schedule& schedule() { return schedule_; }
     Network& network() { return network_; }
     Tally& tally() { return tally_; }
     Oracles& oracles() { return *oracles_; }
+    BusinessOracles& business() { return business_; }
+    const BusinessOracles& business() const { return business_; }
     // The same for two runs that were the same.
     uint64_t digest() const { return digest_.value(); }
 
@@ -127,6 +132,8 @@ class World final : private Surroundings {
     Result<void> replayed(Machine& machine, Node& node) override;
     void persisted(Machine& machine, std::string_view record) override;
     void transmit(Machine& machine, Socket from, Address to, std::string_view bytes) override;
+    FactSink* history_of(Machine& machine) override;
+    JobResult look_up(Machine& machine, const Query& query) override;
     void made_durable(Machine& machine, const std::string& record) override;
     void answer_made(Machine& machine, CommandId command, const Answer& answer) override;
     void answered(Machine& machine, CommandId command, const Answer& answer) override;
@@ -158,6 +165,7 @@ class World final : private Surroundings {
     uint64_t waiting_ = 0;
     std::vector<size_t> touched_;
     std::unique_ptr<Oracles> oracles_;
+    BusinessOracles business_;
 };
 
 }  // namespace p2pbank::simulator

@@ -72,6 +72,12 @@ int64_t day_number_of(int64_t at_us) {
     return at_us % kMicrosInDay < 0 ? day - 1 : day;
 }
 
+int64_t moment_of_ms(uint64_t at_ms) {
+    static const int64_t end = begin_of({10'000, 1, 1}) - kMicrosInSecond;
+    const auto last = static_cast<uint64_t>(end / 1'000);
+    return static_cast<int64_t>(std::min(at_ms, last)) * 1'000;
+}
+
 Date date_of(int64_t at_us) {
     return date_of_day(day_number_of(at_us));
 }

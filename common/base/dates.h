@@ -25,6 +25,10 @@ struct Date {
 int64_t day_number(Date date);
 Date date_of_day(int64_t day_number);
 
+// A moment as records and datagrams have it, in milliseconds. What lies behind the year 9999 is its
+// end: whoever sends one must not make anything overflow.
+int64_t moment_of_ms(uint64_t at_ms);
+
 // The day in which the moment lies, and when a day begins.
 Date date_of(int64_t at_us);
 int64_t day_number_of(int64_t at_us);

@@ -73,6 +73,9 @@ static_assert(kMaxCohort * (kMaxNameBytes + 8 + kMaxReasonsInVote * (kMaxNameByt
 
 // Goods and files of them
 inline constexpr uint64_t kMaxQuantity = 1'000'000'000;  // of a product, in stock or bought at once
+// What a stock can come to when purchases are cancelled behind which it was filled up again.
+inline constexpr uint64_t kMaxStockHeld = uint64_t(1) << 60;
+static_assert(kMaxQuantity < kMaxStockHeld);
 inline constexpr size_t kMaxProductNameBytes = 100;
 inline constexpr size_t kMaxCategoryBytes = 40;
 inline constexpr size_t kMaxCategories = 16;

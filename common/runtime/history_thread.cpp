@@ -1,5 +1,6 @@
 #include "common/runtime/history_thread.h"
 
+#include <chrono>
 #include <iterator>
 #include <utility>
 
@@ -7,6 +8,12 @@
 #include "common/runtime/quiet_thread.h"
 
 namespace p2pbank {
+namespace {
+
+constexpr std::chrono::milliseconds kGathering{200};
+constexpr size_t kMostGathered = 1'024 * 1'024;  // bytes
+
+}  // namespace
 
 HistoryThread::HistoryThread(std::unique_ptr<HistoryDb> db, std::function<void()> done,
                              std::function<void(const Error&)> failed)
@@ -44,22 +51,24 @@ void HistoryThread::apply(std::vector<Fact> facts, uint64_t position) {
     Facts work{std::move(facts), position, 0};
     for (const Fact& fact : work.facts) work.bytes += bytes_of(fact);
     bytes_ += work.bytes;
-    push(std::move(work));
+    push(std::move(work), false);
 }
 
 void HistoryThread::query(JobId id, Query query) {
-    push(Asked{id, std::move(query)});
+    push(Asked{id, std::move(query)}, true);
 }
 
 void HistoryThread::catch_up() {
     P2PBANK_CHECK(idle());
-    if (written_ < told_) push(Facts{{}, told_, 0});
+    if (written_ < told_) push(Facts{{}, told_, 0}, true);
 }
 
-void HistoryThread::push(Work work) {
+void HistoryThread::push(Work work, bool urgent) {
     ++outstanding_;
     {
         const std::lock_guard lock(mutex_);
+        if (const auto* facts = std::get_if<Facts>(&work)) bytes_queued_ += facts->bytes;
+        hurried_ = hurried_ || urgent;
         queue_.push_back(std::move(work));
     }
     if (thread_.joinable()) {
@@ -88,7 +97,12 @@ HistoryThread::Facts HistoryThread::take_facts(size_t& batches) {
         queue_.pop_front();
         ++batches;
     }
+    bytes_queued_ -= all.bytes;
     return all;
+}
+
+bool HistoryThread::is_urgent() const {
+    return ending_ || hurried_ || bytes_queued_ > kMostGathered;
 }
 
 void HistoryThread::run() {
@@ -96,6 +110,7 @@ void HistoryThread::run() {
     for (;;) {
         changed_.wait(lock, [this] { return ending_ || !queue_.empty(); });
         if (queue_.empty()) return;
+        changed_.wait_for(lock, kGathering, [this] { return is_urgent(); });
         if (auto* asked = std::get_if<Asked>(&queue_.front())) {
             const Asked question = std::move(*asked);
             queue_.pop_front();
@@ -117,6 +132,7 @@ void HistoryThread::run() {
             bytes_done_ += facts.bytes;
             position_done_ = facts.position;
         }
+        if (queue_.empty()) hurried_ = false;
         lock.unlock();
         done_();
         lock.lock();

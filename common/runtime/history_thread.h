@@ -2,9 +2,10 @@
 // queries, in the order in which they come, so that a query sees all facts before it. Owned by the
 // driver, called from the loop's thread only. It starts with the first work.
 //
-// Facts that wait are applied together, in one transaction. Where they cannot be written the
-// history would fall behind for good: `failed` is called on the history thread and must end the
-// process. Nothing is lost by that: the journal holds what the facts follow from.
+// Facts are gathered for a moment and applied together, in one transaction: each of them syncs the
+// disk that the journal is waiting for. Nobody waits for them but a query. Where they cannot be
+// written the history would fall behind for good: `failed` is called on the history thread and must
+// end the process. Nothing is lost by that: the journal holds what the facts follow from.
 #pragma once
 
 #include <condition_variable>
@@ -60,11 +61,13 @@ class HistoryThread {
     };
     using Work = std::variant<Facts, Asked>;
 
-    void push(Work work);
+    void push(Work work, bool urgent);
     void run();
     // All facts at the front of the queue, as one.
     Facts take_facts(size_t& batches);
     JobResult answer(const Query& query);
+    // Somebody waits for what is in the queue, or it is much. Requires the lock.
+    bool is_urgent() const;
 
     std::function<void()> done_;
     std::function<void(const Error&)> failed_;
@@ -78,6 +81,8 @@ class HistoryThread {
     std::condition_variable changed_;
     std::deque<Work> queue_;  // guarded by mutex_, as is what follows
     std::vector<FinishedJob> finished_;
+    size_t bytes_queued_ = 0;
+    bool hurried_ = false;
     size_t batches_done_ = 0;
     size_t bytes_done_ = 0;
     uint64_t position_done_ = 0;

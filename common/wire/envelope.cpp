@@ -2,12 +2,21 @@
 
 #include <zlib.h>
 
+#include <google/protobuf/stubs/logging.h>
+
 #include "common/base/check.h"
 
 namespace p2pbank {
 namespace {
 
 constexpr char kMagic[4] = {'P', 'B', 1, 0};
+
+// It would write a line to the terminal for every text that is no UTF-8: whoever sends datagrams
+// could fill the terminal of everybody who gets them.
+[[maybe_unused]] const bool silenced = [] {
+    google::protobuf::SetLogHandler(nullptr);
+    return true;
+}();
 
 uint32_t checksum(const char* bytes, size_t count) {
     return static_cast<uint32_t>(

@@ -99,19 +99,23 @@ class World:
 
     # --- customers ---------------------------------------------------------------------------
 
-    def customer(self, name, *, opening=None, stable=None, flags=(), ports=(0, 0), resume=False):
-        """Starts a customer; with `opening`, opens its account."""
+    def customer(
+        self, name, *, opening=None, stable=None, flags=(), ports=(0, 0), resume=False,
+        secrets=False,
+    ):  # fmt: skip
+        """Starts a customer; with `opening`, opens its account; with `secrets`, its passwords can
+        be whispered."""
         command = [BIN / "customer", "--bank", self.bank_address]
         command += ["--port1", ports[0], "--port2", ports[1], "--state", self.state]
         if stable:
             command += ["--stable", stable]
         if resume:
             command += ["--name", name]
-        customer = self.add(Customer(name, [*command, *flags]))
+        customer = self.add(Customer(name, [*command, *flags], secrets=secrets))
         ready = customer.wait_log(r"ready on ports (\d+) (\d+)", START_DEADLINE_S)
         customer.ports = tuple(int(port) for port in ready.groups())
         self.customers[name] = customer
-        self._customer_flags[name] = {"stable": stable, "flags": flags}
+        self._customer_flags[name] = {"stable": stable, "flags": flags, "secrets": secrets}
         if opening is not None:
             customer.expect(f"SUCCESS open {name} balance {opening}", f"open {name} {opening}")
         return customer

@@ -103,6 +103,9 @@ def without_repetitions(transcript):
 
 def _die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    # A script that starts the tests in its background has them ignored.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Program:
@@ -110,9 +113,15 @@ class Program:
 
     QUESTIONS = ()
 
-    def __init__(self, name, command, *, stdin_text=None, cwd=None):
+    def __init__(self, name, command, *, stdin_text=None, cwd=None, secrets=False):
         self.name = name
         self.command = [str(word) for word in command]
+        secrets_fd = None
+        self._secrets = None  # where passwords are typed, if the program is to take them there
+        if secrets:
+            secrets_fd, write_fd = os.pipe()
+            self._secrets = open(write_fd, "w", encoding="utf-8")
+            self.command += ["--password-fd", str(secrets_fd)]
         self._changed = threading.Condition()
         self._started = time.monotonic()
         self._transcript = []  # (seconds, "<", "|" or "!", line): typed, answered, standard error
@@ -129,7 +138,10 @@ class Program:
             stderr=subprocess.PIPE,
             cwd=cwd,
             preexec_fn=_die_with_parent,
+            pass_fds=() if secrets_fd is None else (secrets_fd,),
         )
+        if secrets_fd is not None:
+            os.close(secrets_fd)
         for stream, mark in ((self.process.stdout, "|"), (self.process.stderr, "!")):
             threading.Thread(target=self._read, args=(stream, mark), daemon=True).start()
         if stdin_text is not None:
@@ -224,6 +236,11 @@ class Program:
         except (BrokenPipeError, ValueError):
             pass  # it has ended; whoever waits for an answer will say so
 
+    def whisper(self, *secrets):
+        """Gives the answers to questions for passwords, one a line, by the descriptor for them."""
+        self._secrets.write("".join(secret + "\n" for secret in secrets))
+        self._secrets.flush()
+
     def type(self, *lines):
         """Types command lines without waiting; returns the tickets for `answer`."""
         tickets = []
@@ -310,6 +327,7 @@ class Program:
         self.killed = True
         self.process.kill()
         self.process.wait()
+        self._close_secrets()
 
     def stop(self):
         self.process.send_signal(signal.SIGSTOP)
@@ -326,6 +344,11 @@ class Program:
             self.process.stdin.close()
         except BrokenPipeError:
             pass
+        self._close_secrets()
+
+    def _close_secrets(self):
+        if self._secrets is not None:
+            self._secrets.close()
 
     def wait_end(self, deadline_s=END_DEADLINE_S):
         """Waits for the process to end by itself; returns its exit status."""
@@ -360,11 +383,14 @@ class Bank(Program):
         """The numbers of an audit's first line, as text."""
         answer = self.ok("audit")
         match = re.fullmatch(
-            r"audit balances (\S+) in-transit (\S+) expected (\S+) difference (\S+)", answer.text
+            r"audit balances (\S+) in-transit (\S+)(?: bank (\S+))? expected (\S+) "
+            r"difference (\S+)",
+            answer.text,
         )
         if not match:
             self.fail(f"not the first line of an audit: {answer}")
-        return dict(zip(("balances", "in-transit", "expected", "difference"), match.groups()))
+        names = ("balances", "in-transit", "bank", "expected", "difference")
+        return {name: value or "0" for name, value in zip(names, match.groups())}
 
 
 class Customer(Program):

@@ -49,7 +49,7 @@ class AtTheCustomer(unittest.TestCase):
                 "transfer 1 bob carol", "lost-transfer", "lost-transfer 1", "checkpoint now",
                 "rollback now", "balance alice", "status x", "peers x", "exit alice now",
                 "new-cohort", "new-cohort alice", "new-cohort alice 2 3", "quit now", "open",
-                "open zoe", "open zoe 1 127.0.0.1", "open zoe 1 127.0.0.1 1", "delete-cohort",
+                "open zoe 1 127.0.0.1", "open zoe 1 127.0.0.1 1", "delete-cohort",
                 "open zoe 1 127.0.0.1 1 2 3", "delete-cohort alice --now",
                 "delete-cohort alice --force bob",
             ):  # fmt: skip

@@ -58,6 +58,22 @@ class Scripts(unittest.TestCase):
         self.assertIn("9/9", done.stdout)
         self.assertIn("All as it should be", done.stdout)
 
+    def test_the_demo_of_the_business_goes_as_told(self):
+        done = run_python("demo_business.py", "--fast")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("10/10", done.stdout)
+        self.assertIn("All as it should be", done.stdout)
+        self.assertNotIn("correct horse", done.stdout + done.stderr)
+
+    def test_the_demo_explains_itself(self):
+        for word, status in (("--help", 0), ("--nonsense", 2)):
+            done = subprocess.run(
+                ["bash", ROOT / "scripts" / "demo", word],
+                capture_output=True, text=True, timeout=60 * SLOWNESS,
+            )  # fmt: skip
+            self.assertEqual(done.returncode, status)
+            self.assertIn("scripts/demo [--business] [--yes] [--fast]", done.stdout + done.stderr)
+
     def test_a_cluster_without_tmux_takes_commands_for_all(self):
         script = (
             "alice new-cohort alice 2\nalice transfer 10 bob\nkill bob\nbob balance\nstart bob\n"

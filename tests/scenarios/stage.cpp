@@ -151,6 +151,7 @@ void Stage::comes_to_rest() {
     REQUIRE(rests);
     pass(seconds(1));
     world.oracles().check_books();
+    world.business().check_rest();
     for (size_t i = 0; i < world.machines(); ++i) world.oracles().check_replay(i);
 }
 
