@@ -68,6 +68,12 @@ std::string to_bank(const wire::Datagram& d) {
     if (d.has_report()) return "report";
     if (d.has_cohort_ended_ack()) return "cohort ended ack";
     if (d.has_roster_request()) return "ask for roster";
+    // Not the words of an ask: whom it concerns is nobody else's business.
+    if (d.has_ask()) return "ask";
+    if (d.has_deal()) {
+        return d.deal().number() == 0 ? "question about a deal"
+                                      : "deal " + std::to_string(d.deal().number());
+    }
     return "";
 }
 
@@ -87,6 +93,12 @@ std::string of_bank(const wire::Datagram& d) {
     if (d.has_cohort_ended()) return "cohort ended";
     if (d.has_exit_order()) return "exit order";
     if (d.has_account_offer()) return "account offer";
+    if (d.has_told()) return "told";
+    if (d.has_deal_reply()) {
+        const wire::DealReply& reply = d.deal_reply();
+        return std::string(reply.accepted() ? "accepts" : "refuses") +
+               (reply.number() == 0 ? " the question" : " deal " + std::to_string(reply.number()));
+    }
     return "";
 }
 
