@@ -24,7 +24,7 @@ Bank::Bank(BankSettings settings)
           [this](const Origin& to, uint64_t nonce, Answer answer, uint64_t session) {
               desk_.tell(to, nonce, std::move(answer), session);
           }),
-      deals_(context_, sign_in_),
+      deals_(context_, decisions_, sign_in_),
       desk_(
           context_, sign_in_, [this] { return JobId(++jobs_); },
           [this](CommandId id, Answer answer) {
@@ -100,7 +100,6 @@ void Bank::from_account(Account& account, const wire::Datagram& datagram, const 
     if (datagram.has_probe()) {
         procedures_.on_probe_answer(account, datagram.probe().nonce());
     } else if (datagram.has_deal()) {
-        if (datagram.deal().number() != 0) decisions_.heard_in_epoch(account, datagram.epoch());
         deals_.on_deal(account, datagram, from);
     } else if (datagram.has_settle()) {
         decisions_.on_settle(account, datagram, from);

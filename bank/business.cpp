@@ -152,8 +152,9 @@ void Business::remember_import(uint64_t file) {
     if (imported_files_.size() > limits::kMaxImportsKnown) imported_files_.pop_front();
 }
 
-bool Business::is_reserved(std::string_view product) const {
-    return reserved_.contains(std::string(product));
+uint64_t Business::reserved(std::string_view product) const {
+    const auto found = reserved_.find(std::string(product));
+    return found == reserved_.end() ? 0 : found->second;
 }
 
 MoneyTotal Business::own_total() const {

@@ -107,7 +107,9 @@ class Business {
     uint64_t newest_pending(std::string_view account) const;
     // Loans that are not repaid, pending ones too.
     size_t open_loans(std::string_view account, int64_t now_us) const;
-    bool is_reserved(std::string_view product) const;
+    bool is_reserved(std::string_view product) const { return reserved(product) > 0; }
+    // Pieces in purchases that are pending: a rollback gives them back.
+    uint64_t reserved(std::string_view product) const;
 
     // The bank's own accounts: what customers paid to it and what it lent, settled. "shop",
     // "loans", and each biller by its name.

@@ -53,8 +53,7 @@ constexpr CommandSpec kCommands[] = {
      "what was bought: by anybody, by one customer, or of one product",
      "purchases --product lamp-1", kShop},
     {"import", "import <file> [--replace]",
-     "adds what an inventory.csv or purchases.csv holds, all or nothing; --replace: also takes "
-     "products that exist from the file",
+     "adds an inventory.csv or purchases.csv; --replace: also takes products that exist",
      "import data/inventory.csv", kShop},
     {"export", "export <folder>", "writes inventory.csv and purchases.csv", "export exports",
      kShop},

@@ -172,7 +172,12 @@ void Deals::on_deal(Account& account, const wire::Datagram& datagram, const Orig
     if (deal.number() != 0) {
         const bool of_this_cohort =
             CohortId(datagram.cohort()) == account.cohort && account.ended_cohort().value() == 0;
-        if (!of_this_cohort || datagram.epoch() < account.epoch) return;
+        // A run is attached before its deals count: so an older run's copy, which may be signed,
+        // does not come after a newer one's, which was refused.
+        if (!of_this_cohort || datagram.epoch() < account.epoch ||
+            datagram.instance() != account.boots) {
+            return;
+        }
         const auto asked = std::pair(datagram.epoch(), deal.number());
         if (asked < std::pair(done.epoch, done.number)) return;
         if (asked == std::pair(done.epoch, done.number)) {
@@ -182,6 +187,7 @@ void Deals::on_deal(Account& account, const wire::Datagram& datagram, const Orig
         }
     }
     const auto allowed = may_act(account, datagram);
+    if (allowed && deal.number() != 0) decisions_.heard_in_epoch(account, datagram.epoch());
     Result<Terms> terms = allowed ? terms_of(account, deal) : Result<Terms>(allowed.error());
     reply->set_number(deal.number());
     reply->set_epoch(datagram.epoch());
@@ -200,7 +206,9 @@ void Deals::on_deal(Account& account, const wire::Datagram& datagram, const Orig
         reply->set_code(terms.error().code);
         reply->set_text(terms.error().message);
     }
-    if (deal.number() == 0) {
+    // What is not signed by the owner leaves no trace in the account: these bytes are refused
+    // whenever they come, so nothing has to be remembered.
+    if (deal.number() == 0 || !allowed) {
         context_.send(from, std::move(message));
         return;
     }

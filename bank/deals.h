@@ -5,17 +5,20 @@
 #include <string>
 
 #include "bank/context.h"
+#include "bank/decisions.h"
 #include "bank/sign_in.h"
 
 namespace p2pbank::bank {
 
 class Deals {
   public:
-    Deals(Context& context, SignIn& sign_in) : context_(context), sign_in_(sign_in) {}
+    Deals(Context& context, Decisions& decisions, SignIn& sign_in)
+        : context_(context), decisions_(decisions), sign_in_(sign_in) {}
 
     // A question (number 0) is answered and forgotten. A deal is answered once for ever: accepted
     // and pending, or refused; repeated, it gets the same answer. What an older epoch, another
-    // cohort or an earlier deal's copy says is dropped.
+    // cohort, an earlier deal's copy or a run of the program that has not attached says is dropped.
+    // Whoever may not act for the account is refused, and that changes nothing for the account.
     void on_deal(Account& account, const wire::Datagram& datagram, const Origin& from);
 
   private:
@@ -37,6 +40,7 @@ class Deals {
     std::string new_token(uint64_t order) const;
 
     Context& context_;
+    Decisions& decisions_;
     SignIn& sign_in_;
 };
 

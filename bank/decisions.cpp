@@ -112,16 +112,16 @@ void Decisions::on_settle(Account& account, const wire::Datagram& datagram, cons
         if (!read) return reply(false);
         channels[channel.peer()] = std::move(*read);
     }
-    // What it paid and borrowed has to be what the bank accepted, to the last deal.
-    heard_in_epoch(account, datagram.epoch());
-    const auto dealings =
-        checked_add(account.totals.dealings, context_.state.business.pending_sum(account.name));
     const Totals totals = p2pbank::from_wire(settle.totals());
     if (!adds_up(totals, channels) || !is_sane(settle.activity())) {
         context_.notice(Severity::error, "refuses the settlement of " + account.name + " for " +
                                              to_string(id) + ": it does not add up");
         return reply(false);
     }
+    // What it paid and borrowed has to be what the bank accepted, to the last deal.
+    heard_in_epoch(account, datagram.epoch());
+    const auto dealings =
+        checked_add(account.totals.dealings, context_.state.business.pending_sum(account.name));
     if (dealings != totals.dealings) {
         // Most likely late: the customer has left the operation and made another deal since.
         context_.notice(Severity::info, "a settlement of " + account.name + " for " +

@@ -120,8 +120,8 @@ Answer Desk::refuse(const Asker& asker, std::string_view verb, Role least) {
     const std::string whom = least == Role::customer ? "the account's owner"
                              : least == Role::teller ? "a teller"
                                                      : "an admin";
-    return failure("not-signed-in", "`" + std::string(verb) + "` is for " + whom +
-                                        ": `sign-in <email>` first");
+    return failure("not-signed-in",
+                   "`" + std::string(verb) + "` is for " + whom + ": `sign-in <email>` first");
 }
 
 Result<std::string> Desk::subject(const Asker& asker, const std::string* name,
@@ -409,7 +409,8 @@ Answer Desk::restock(const Words& words) {
     }
     const auto more = parse_quantity(words[2]);
     if (!more) return failure(more.error());
-    const auto total = restocked(product->quantity, more.value());
+    const auto total =
+        restocked(product->quantity + context_.state.business.reserved(product->id), more.value());
     if (!total) return failure(total.error());
     State::Record record;
     record.mutable_restocked()->set_id(words[1]);

@@ -105,8 +105,9 @@ Answer Desk::import_purchases(std::string_view content, const std::string& path)
     }
     const uint64_t file = hash_of(content);
     if (business.was_imported(file)) {
-        return failure("imported-already",
-                       path + ": the same file was imported before; nothing was changed");
+        return failure(
+            "imported-already",
+            path + ": this bank has the purchases of this file already; nothing was changed");
     }
     State::Record record;
     uint64_t order = business.next_order();
@@ -144,6 +145,13 @@ void Desk::export_files(const Asker& asker, const Words& words, bool as_text) {
            inventory = std::move(inventory)](JobResult& result) mutable {
               if (!result.outcome) return reply(asker, failure(result.outcome.error()));
               const std::string ending = as_text ? ".txt" : ".csv";
+              const uint64_t file = hash_of(result.text);
+              if (!as_text && !context_.state.business.was_imported(file)) {
+                  // What this bank has told it must not take for news.
+                  State::Record record;
+                  record.mutable_past_purchases()->set_file(file);
+                  context_.commit(record);
+              }
               WriteFiles files{folder,
                                {{"inventory" + ending, std::move(inventory)},
                                 {"purchases" + ending, std::move(result.text)}}};

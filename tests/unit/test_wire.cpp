@@ -92,12 +92,13 @@ TEST_CASE("labels: what is no set is refused") {
 
 TEST_CASE("books: they add up only with every part of the equation") {
     const auto money = [](int64_t cents) { return Money::from_cents(cents); };
-    Totals totals{money(1'190), money(1'000), money(300), money(50), money(-10), money(0)};
+    Totals totals{money(1'190), money(1'000), money(300), money(50),
+                  money(-10),   money(7),     money(-7)};
     ChannelMap channels;
     channels["bob"] = {Label(2), money(70), set_of({{1, 1}}), money(20)};
     CHECK(adds_up(totals, channels));
     for (Money* part : {&totals.balance, &totals.opening, &totals.deposits, &totals.withdrawals,
-                        &totals.adjustments, &totals.carried}) {
+                        &totals.adjustments, &totals.carried, &totals.dealings}) {
         const Money before = *part;
         *part = money(before.cents() + 1);
         CHECK_FALSE(adds_up(totals, channels));
@@ -108,7 +109,7 @@ TEST_CASE("books: they add up only with every part of the equation") {
 }
 
 TEST_CASE("books: a negative balance never adds up") {
-    const Totals totals{Money::from_cents(-1), {}, {}, Money::from_cents(1), {}, {}};
+    const Totals totals{Money::from_cents(-1), {}, {}, Money::from_cents(1), {}, {}, {}};
     CHECK_FALSE(adds_up(totals, {}));
 }
 
