@@ -1,5 +1,5 @@
-// A text that must not stay behind in memory: a password, a key. It can be moved, not copied, and is
-// overwritten when it goes. Never log it, never put it into a record or an answer.
+// A text that must not stay behind in memory: a password, a key. It can be moved, not copied, and
+// is overwritten when it goes. Never log it, never put it into a record or an answer.
 #pragma once
 
 #include <string>

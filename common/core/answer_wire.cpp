@@ -42,10 +42,9 @@ void to_wire(const Answer& answer, wire::AnswerText* out) {
 
 Answer from_wire(const wire::AnswerText& in) {
     Answer answer;
-    answer.outcome = in.outcome() == static_cast<uint32_t>(Outcome::success) ? Outcome::success
-                     : in.outcome() == static_cast<uint32_t>(Outcome::failure)
-                         ? Outcome::failure
-                         : Outcome::unknown;
+    answer.outcome = in.outcome() == static_cast<uint32_t>(Outcome::success)   ? Outcome::success
+                     : in.outcome() == static_cast<uint32_t>(Outcome::failure) ? Outcome::failure
+                                                                               : Outcome::unknown;
     answer.code = in.code();
     answer.text = in.text();
     answer.currency = in.currency();

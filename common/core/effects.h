@@ -53,8 +53,8 @@ class Effects {
     // new file is in place.
     virtual void publish_table(std::string content) = 0;
 
-    // Starts work beside the loop; Node::on_job tells its end. Ids are the node's own and rise. Like
-    // every effect it waits until what was persisted before is durable.
+    // Starts work beside the loop; Node::on_job tells its end. Ids are the node's own and rise.
+    // Like every effect it waits until what was persisted before is durable.
     virtual void start_job(JobId job, Job work) = 0;
 
     // Asks the person who typed the command, in this order; Node::on_typed brings what was typed.

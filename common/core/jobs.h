@@ -29,8 +29,8 @@ struct ReadFile {
     std::string path;
     size_t max_bytes = 0;
 };
-// Replaces each file as a whole, all of them or (unless the program dies in between) none; makes the
-// folder where there is none. Errors: io-error.
+// Replaces each file as a whole, all of them or (unless the program dies in between) none; makes
+// the folder where there is none. Errors: io-error.
 struct WriteFiles {
     std::string folder;
     std::vector<std::pair<std::string, std::string>> files;  // name in the folder, content
