@@ -80,7 +80,10 @@ int run(Arguments arguments) {
     const std::optional<uint16_t> port = choose_port(arguments, input, log);
     if (!port) return kExitUsage;
 
-    const auto settings = prepare(arguments, folder, folder + "/" + beside(file, ".key"));
+    const std::string key_file = folder + "/" + beside(file, ".key");
+    const auto known_key = remembered_key(key_file);
+    const bool had_key = !known_key || known_key.value().has_value();
+    const auto settings = prepare(arguments, folder, key_file);
     if (!settings) return refuse(log, settings.error().message);
     Bank bank(settings.value());
     HistoryStart history(folder + "/" + beside(file, ".db"), bank::history_schema(),
@@ -96,6 +99,12 @@ int run(Arguments arguments) {
         if (store.error().code != "in-use")
             return refuse(log, folder + ": " + store.error().message);
         return refuse(log, "another bank is running on " + arguments.data + ": stop it first");
+    }
+    if (!had_key && store.value()->records_replayed() > 0) {
+        log.always(Severity::warning,
+                   key_file +
+                       " was missing: made a new key. Customers who remember the old one "
+                       "refuse to send secrets; put the old file back if there is one");
     }
     bank.tell_history(nullptr);
     auto database = history.finish(bank.history_position(), log);

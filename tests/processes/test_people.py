@@ -341,7 +341,7 @@ class TheBanksKey(unittest.TestCase):
             alice.end()
             world.bank.end()
             (world.data.parent / "bank.key").unlink()
-            world.restart_bank()
+            world.restart_bank().wait_log("bank.key was missing: made a new key")
             alice = world.resume("alice")
             alice.ok("products")
             alice.wait_log("the bank shows another key than before")
