@@ -34,8 +34,17 @@ struct OperationId {
     std::string initiator;  // a customer's name, or "bank:" and the cohort's: the bank initiates
     uint64_t epoch = 0;     // the initiator's epoch (the bank's: its count of starts)
     uint64_t counter = 0;
+    // The initiator's signature, so that nobody begins one in its name (common/core/statement.h).
+    // Says nothing of which operation it is: it is not compared. Empty in clear, and of the bank.
+    std::string word = {};
 
-    friend auto operator<=>(const OperationId&, const OperationId&) = default;
+    friend bool operator==(const OperationId& a, const OperationId& b) {
+        return a.counter == b.counter && a.epoch == b.epoch && a.initiator == b.initiator;
+    }
+    friend std::strong_ordering operator<=>(const OperationId& a, const OperationId& b) {
+        return std::tie(a.initiator, a.epoch, a.counter) <=>
+               std::tie(b.initiator, b.epoch, b.counter);
+    }
     bool empty() const { return initiator.empty() && epoch == 0 && counter == 0; }
 };
 

@@ -20,7 +20,13 @@ inline constexpr size_t kMaxFragments =
 inline constexpr size_t kMaxReassembliesInProgress = 2'048;
 inline constexpr size_t kMaxReassemblyBytes = 64 * 1'024 * 1'024;
 inline constexpr size_t kMaxOutgoingMessages = 4'096;
-static_assert(kMaxFragmentBytes + 150 < kMaxDatagramBytes, "a part and its header must fit");
+// What the bank keeps for a moment for those who have to be introduced first.
+inline constexpr size_t kMaxHeldMessages = 4'096;
+inline constexpr size_t kMaxHeldBytes = 16 * 1'024 * 1'024;
+// What surrounds a message on the wire, at most: a sealed one's index, counter and tag.
+inline constexpr size_t kMaxOverheadBytes = 32;
+static_assert(kMaxFragmentBytes + 150 + kMaxOverheadBytes < kMaxDatagramBytes,
+              "a part and its header must fit");
 
 // Addresses that we have met. The oldest unproven ones are forgotten first.
 inline constexpr size_t kMaxAddressesKnown = 65'536;
@@ -34,12 +40,19 @@ static_assert(kMaxCohort * 200 < kMaxMessageBytes, "a settlement of the largest 
 inline constexpr size_t kTransferWindow = 4'096;  // unacknowledged and sent, for each channel
 inline constexpr size_t kMaxTransfersInDatagram = 100;
 inline constexpr size_t kMaxIntervalsInAck = 48;
+inline constexpr size_t kMaxDigestsInSigned = 28;        // messages that one signature stands for
+inline constexpr size_t kMaxEvidenceBytes = 64 * 1'024;  // in one answer; more is asked for again
+inline constexpr size_t kMaxEvidenceOverrun = 256 * 1'024;  // what has labels in between
+inline constexpr size_t kMaxLabelsInSignRequest = kMaxTransfersInDatagram * kMaxDigestsInSigned;
+inline constexpr size_t kMaxEarlyWords = 8;  // of one peer, whose messages have not come yet
+static_assert(kMaxEvidenceBytes + kMaxEvidenceOverrun + 4'096 < kMaxMessageBytes);
+static_assert(kMaxDigestsInSigned * 34 + 66 + 130 + kMaxOverheadBytes < kMaxDatagramBytes);
 inline constexpr size_t kMaxSentLog = 1'000'000;  // entries for each channel; then: checkpoint
 inline constexpr size_t kMaxReceivedIntervals = 20'000;  // over all channels: each gap is a lost
                                                          // transfer, or one that still comes
 static_assert(kMaxReceivedIntervals * 12 + kMaxCohort * 100 < kMaxMessageBytes,
               "a settlement with all gaps must fit");
-static_assert(kMaxTransfersInDatagram * 10 < kMaxDatagramBytes);
+static_assert(kMaxTransfersInDatagram * 10 + kMaxOverheadBytes < kMaxDatagramBytes);
 static_assert(kMaxIntervalsInAck * 20 + 200 < kMaxDatagramBytes);
 
 // Commands
@@ -70,6 +83,14 @@ inline constexpr int kMaxReasonsInVote = 4;  // of each participant; they are fo
 static_assert(kMaxCohort * (kMaxNameBytes + 8 + kMaxReasonsInVote * (kMaxNameBytes + 14)) <
                   kMaxMessageBytes,
               "a vote that names the largest cohort must fit");
+
+// Evidence
+inline constexpr size_t kMaxAccusations = 16;  // of one account that are kept
+inline constexpr size_t kMaxDisputes = 8;      // in progress: each keeps the proof that is given
+inline constexpr size_t kMaxEvidencePieces = 1'024;  // of one dispute, of kMaxEvidenceBytes each
+inline constexpr size_t kMaxProvenTransfers = kMaxSentLog;  // of one dispute
+inline constexpr size_t kMaxProofBytes = 256 * 1'024;       // that are kept with an accusation
+inline constexpr size_t kMaxEvidenceFileBytes = 512 * 1'024 * 1'024;  // of `audit --evidence`
 
 // Goods and files of them
 inline constexpr uint64_t kMaxQuantity = 1'000'000'000;  // of a product, in stock or bought at once
@@ -110,13 +131,11 @@ inline constexpr size_t kMaxSessionsOfPerson = 16;    // then the one that was i
 inline constexpr size_t kMaxPasswordJobs = 32;        // in progress: each takes memory and time
 inline constexpr size_t kMaxAttemptsKnown = 10'000;   // keys whose failures are remembered
 inline constexpr uint32_t kMaxRefusalsAMinute = 120;  // that are written down
-inline constexpr size_t kSealedBlockBytes = 768;      // what is sealed is padded to a multiple
-inline constexpr size_t kMaxSealedBytes = 2'048;
-inline constexpr size_t kMaxRecentAsks = 4'096;  // whose answers are kept in case they repeat
+inline constexpr size_t kSecretsBytes = 704;          // Secrets are padded to this size
+inline constexpr size_t kMaxRecentAsks = 4'096;       // whose answers are kept in case they repeat
 inline constexpr size_t kMaxRecentAskBytes = 16 * 1'024 * 1'024;
-static_assert(2 * kMaxPasswordBytes + kMaxPersonNameBytes + 64 < kSealedBlockBytes,
-              "two passwords, a key and a name must fit into one block");
-static_assert(2 * kSealedBlockBytes + 48 <= kMaxSealedBytes);
+static_assert(2 * kMaxPasswordBytes + kMaxPersonNameBytes + 20 < kSecretsBytes,
+              "two passwords and a name must fit");
 static_assert(kMaxSessionsOfPerson < kMaxSessions);
 
 // Settings

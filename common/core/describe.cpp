@@ -37,6 +37,14 @@ std::string decision(const char* what, const wire::Decision& d) {
            to_string(from_wire(d.operation()));
 }
 
+std::string more_of_peers(const wire::Datagram& d) {
+    if (d.has_outcome_ack()) return operation("outcome ack", d.outcome_ack());
+    if (d.has_signed_()) return "signs " + std::to_string(d.signed_().digests_size());
+    if (d.has_sign_request()) return "ask to sign " + labels(d.sign_request().labels());
+    if (d.has_epoch_proof()) return "proof of epoch " + std::to_string(d.epoch_proof().epoch());
+    return "";
+}
+
 std::string of_peers(const wire::Datagram& d) {
     if (d.has_transfers()) return transfers(d.transfers()) + (d.has_ack() ? " and ack" : "");
     if (d.has_ack()) return "ack " + labels(d.ack().received());
@@ -52,8 +60,7 @@ std::string of_peers(const wire::Datagram& d) {
     }
     if (d.has_vote()) return operation(d.vote().yes() ? "vote yes" : "vote no", d.vote());
     if (d.has_outcome()) return decision("outcome", d.outcome());
-    if (d.has_outcome_ack()) return operation("outcome ack", d.outcome_ack());
-    return "";
+    return more_of_peers(d);
 }
 
 std::string to_bank(const wire::Datagram& d) {
@@ -68,6 +75,7 @@ std::string to_bank(const wire::Datagram& d) {
     if (d.has_report()) return "report";
     if (d.has_cohort_ended_ack()) return "cohort ended ack";
     if (d.has_roster_request()) return "ask for roster";
+    if (d.has_evidence()) return operation("evidence", d.evidence());
     // Not the words of an ask: whom it concerns is nobody else's business.
     if (d.has_ask()) return "ask";
     if (d.has_deal()) {
@@ -94,6 +102,7 @@ std::string of_bank(const wire::Datagram& d) {
     if (d.has_exit_order()) return "exit order";
     if (d.has_account_offer()) return "account offer";
     if (d.has_told()) return "told";
+    if (d.has_evidence_request()) return operation("ask for evidence", d.evidence_request());
     if (d.has_deal_reply()) {
         const wire::DealReply& reply = d.deal_reply();
         return std::string(reply.accepted() ? "accepts" : "refuses") +

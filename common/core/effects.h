@@ -18,6 +18,7 @@
 #include "common/base/result.h"
 #include "common/core/answer.h"
 #include "common/core/jobs.h"
+#include "common/secure/keyed_random.h"
 
 namespace p2pbank {
 
@@ -61,15 +62,21 @@ class Effects {
     // Nothing else is asked before. It does not wait for records.
     virtual void ask(CommandId command, std::vector<Question> questions) = 0;
 
-    // Gives this node's journal its place under the name of its account. At once, not in order: it
-    // is called before the first persist. Errors: state-exists, state-in-use, state-unusable.
-    virtual Result<void> claim_store(std::string_view name) = 0;
+    // Gives this node's journal its place under the name of its account, with the secret that the
+    // node's identity is made from, durably, beside it (null: in clear there is none). At once, not
+    // in order: it is called before the first persist. Errors: state-exists, state-in-use,
+    // state-unusable.
+    virtual Result<void> claim_store(std::string_view name, const KeyBytes* secret) = 0;
     // Takes the place away again, with all records in it: the account was never opened.
     virtual void release_store() = 0;
 
     // The program is to end after the effects so far: the account is closed (status 0), or it is
     // not safe to go on (status not 0; the reason has been given as a notice).
     virtual void stop(int status) = 0;
+
+    // A key of a session, for a log that somebody asked for on purpose (common/secure/key_log.h).
+    // At once, not in order.
+    virtual void log_key(uint32_t /*index*/, const KeyBytes& /*key*/) {}
 
     // True if trace() has a reader; spares the work of making events that nobody reads.
     virtual bool tracing() const = 0;

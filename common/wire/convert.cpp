@@ -3,13 +3,14 @@
 namespace p2pbank {
 
 OperationId from_wire(const wire::OperationId& id) {
-    return OperationId{id.initiator(), id.epoch(), id.counter()};
+    return OperationId{id.initiator(), id.epoch(), id.counter(), id.word()};
 }
 
 void to_wire(const OperationId& id, wire::OperationId* out) {
     out->set_initiator(id.initiator);
     out->set_epoch(id.epoch);
     out->set_counter(id.counter);
+    out->set_word(id.word);
 }
 
 void to_wire(const IntervalSet& set, WireLabels* out) {

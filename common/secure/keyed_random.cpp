@@ -1,4 +1,4 @@
-#include "common/core/keyed_random.h"
+#include "common/secure/keyed_random.h"
 
 #include <algorithm>
 #include <cstring>
