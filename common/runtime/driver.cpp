@@ -49,20 +49,17 @@ Driver::~Driver() {
 
 Result<uint16_t> Driver::bind(uint16_t port, uint32_t ip) {
     P2PBANK_CHECK(sockets_.count() < kMaxSockets);
-    return sockets_.bind(port, ip);
+    constexpr uint32_t kLoopback = 0x7f000001;
+    return sockets_.bind(port, ip == 0 && options_.insecure ? kLoopback : ip);
 }
 
 int Driver::run(Node& node, std::unique_ptr<Store> store, std::string_view ready) {
     node_ = &node;
     store_ = std::move(store);
     replace_above_ = options_.journal_min_bytes;
-    if (!options_.trace_file.empty()) {
-        Result<TraceWriter> trace = TraceWriter::open(options_.trace_file);
-        if (!trace) {
-            log_.always(Severity::error, trace.error().message);
-            return kExitUsage;
-        }
-        trace_ = std::move(trace).value();
+    if (auto opened = open_records(); !opened) {
+        log_.always(Severity::error, opened.error().message);
+        return kExitUsage;
     }
     asio::error_code ignored;  // what cannot be waited for is found out when it is used
     if (!input_.always_ready()) input_wait_.assign(input_.fd(), ignored);
@@ -107,7 +104,7 @@ void Driver::after_turn() {
         drops_told_ = sockets_.dropped();
         log_.debug(std::to_string(drops_told_) + " datagrams so far were not taken by the system");
     }
-    if (trace_) flush_trace();
+    flush_records();
     print_answers();
     arm_timer();
     arm_sockets();
@@ -120,6 +117,7 @@ void Driver::on_socket(size_t socket) {
     turn([&] {
         for (const UdpSockets::Received& datagram : sockets_.receive(socket)) {
             if (closing_) break;
+            if (pcap_) record(socket, datagram.from, true, datagram.bytes);
             node_->on_datagram(now_, static_cast<Socket>(socket), datagram.from, datagram.bytes,
                                outbox_);
         }
@@ -283,7 +281,7 @@ void Driver::end_if_done() {
     while (const std::optional<CommandId> id = answers_.first_unanswered()) {
         answer_now(*id, Outcome::unknown, format(unknown("no answer before the program ended")));
     }
-    if (trace_) flush_trace();
+    flush_records();
     print_answers();
     if (!output_.empty() && !out_of_patience_) return;
     ended_ = true;

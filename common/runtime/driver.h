@@ -15,6 +15,7 @@
 #include <string>
 #include <termios.h>
 #include <unistd.h>
+#include <unordered_map>
 
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
@@ -22,6 +23,7 @@
 #include <asio/steady_timer.hpp>
 
 #include "common/core/node.h"
+#include "common/runtime/append_file.h"
 #include "common/runtime/clock.h"
 #include "common/runtime/disk_thread.h"
 #include "common/runtime/history_thread.h"
@@ -29,6 +31,7 @@
 #include "common/runtime/log.h"
 #include "common/runtime/outbox.h"
 #include "common/runtime/output.h"
+#include "common/runtime/pcap_writer.h"
 #include "common/runtime/secret_reader.h"
 #include "common/runtime/store.h"
 #include "common/runtime/terminal.h"
@@ -45,6 +48,9 @@ struct DriverOptions {
     bool serve = false;          // the end of the input is not the end
     int output = STDOUT_FILENO;  // for answers
     std::string trace_file;      // empty: no trace
+    std::string key_log;         // the keys of sessions go there; empty: nowhere
+    std::string pcap;            // all datagrams in and out go there; empty: nowhere
+    bool insecure = false;       // in clear: without an address, sockets are on loopback only
     std::string state_folder;    // where claim_store() makes its folders; empty: it does not
     std::string table_name;      // of the node's table in the store's folder; empty: it has none
     uint64_t journal_min_bytes = 1'024 * 1'024;  // a smaller journal is not worth replacing
@@ -60,8 +66,8 @@ class Driver final : private Outside {
     ~Driver() override;
 
     // Opens the next socket: the first is Socket::bank, the second Socket::peer. Port 0 is one that
-    // the system gives, ip 0 any address of this machine. Returns the port. Errors: port-taken,
-    // io-error.
+    // the system gives, ip 0 any address of this machine, or 127.0.0.1 where nothing is sealed.
+    // Returns the port. Errors: port-taken, io-error.
     Result<uint16_t> bind(uint16_t port, uint32_t ip = 0);
 
     // The node's name in traces, until it claims a store. Requires that run() has not been called.
@@ -91,7 +97,8 @@ class Driver final : private Outside {
     void start_job_now(JobId job, Job work) override;
     void ask_now(CommandId command, std::vector<Question> questions) override;
     void stop_announced() override { closing_ = node_stopped_ = true; }
-    Result<void> claim_store_now(std::string_view name) override;
+    Result<void> claim_store_now(std::string_view name, const KeyBytes* secret) override;
+    void log_key_now(uint32_t index, const KeyBytes& key) override;
     void release_store_now() override;
 
     // Turns
@@ -142,7 +149,10 @@ class Driver final : private Outside {
     void end_if_done();
     bool close_node();
     int exit_status() const;
-    void flush_trace();
+    // What somebody asked to be recorded
+    Result<void> open_records();
+    void flush_records();
+    void record(size_t socket, Address other, bool received, std::string_view datagram);
 
     DriverOptions options_;
     LineReader& input_;
@@ -164,6 +174,9 @@ class Driver final : private Outside {
     Outbox outbox_{*this};
     uint64_t replace_above_ = 0;  // bytes of the journal
     std::optional<TraceWriter> trace_;
+    std::optional<AppendFile> key_log_;
+    std::optional<PcapWriter> pcap_;
+    std::unordered_map<uint32_t, uint32_t> own_ips_;  // of this machine, towards others; for pcap_
     AnswerBook answers_;
     Output output_;
     std::unique_ptr<Terminal> terminal_;

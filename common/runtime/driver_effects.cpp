@@ -15,7 +15,9 @@ constexpr uint64_t kReplaceFactor = 4;  // a journal this much larger than its c
 }  // namespace
 
 void Driver::send_now(Socket from, Address to, std::string_view datagram) {
-    sockets_.queue(static_cast<size_t>(from), to, datagram);
+    const auto socket = static_cast<size_t>(from);
+    if (pcap_) record(socket, to, false, datagram);
+    sockets_.queue(socket, to, datagram);
 }
 
 void Driver::answer_now(CommandId command, Outcome outcome, std::string text) {
@@ -40,23 +42,12 @@ std::string Driver::format(const TraceEvent& event) const {
     return TraceWriter::format(wall_clock_us(), options_.name, event);
 }
 
-void Driver::trace_now(const std::string& line) {
-    if (trace_) trace_->write(line);
-}
-
-void Driver::flush_trace() {
-    if (const Result<void> flushed = trace_->flush(); !flushed) {
-        log_.notice(Severity::warning, flushed.error().message + ". The trace ends here");
-        trace_.reset();
-    }
-}
-
-Result<void> Driver::claim_store_now(std::string_view name) {
+Result<void> Driver::claim_store_now(std::string_view name, const KeyBytes* secret) {
     P2PBANK_CHECK(!store_);
     if (options_.state_folder.empty()) {
         return Error{"state-unusable", "this program keeps no state of accounts"};
     }
-    Result<std::unique_ptr<Store>> store = Store::claim(options_.state_folder, name);
+    Result<std::unique_ptr<Store>> store = Store::claim(options_.state_folder, name, secret);
     if (!store) return store.error();
     store_ = std::move(store).value();
     options_.name = name;

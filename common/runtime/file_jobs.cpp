@@ -42,7 +42,8 @@ Result<std::string> read_whole(const ReadFile& job) {
 }
 
 Result<void> write_new(const std::string& path, std::string_view content) {
-    const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    // It may hold the amounts of everybody: whoever exports it decides who else may read it.
+    const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!fd) return io_error("write", path);
     while (!content.empty()) {
         const ssize_t n = ::write(fd.get(), content.data(), content.size());
@@ -118,7 +119,7 @@ JobResult carry_out(const ReadFile& job) {
 
 JobResult carry_out(const WriteFiles& job) {
     JobResult result;
-    result.outcome = make_folder(job.folder, 0755);
+    result.outcome = make_folder(job.folder, 0700);
     if (!result.outcome) return result;
     std::vector<Replacement> replacements;
     result.outcome = write_all(job, replacements);

@@ -9,6 +9,7 @@
 
 #include "common/runtime/fd.h"
 #include "common/runtime/history_thread.h"
+#include "common/runtime/permissions.h"
 #include "common/runtime/posix_storage.h"
 
 namespace p2pbank {
@@ -34,6 +35,13 @@ bool is_there(const std::string& path) {
 
 void HistoryStart::begin() {
     if (std::exchange(begun_, true)) return;
+    // SQLite makes its other files with the mode of the database.
+    for (const char* ending : {"", "-wal", "-shm"}) {
+        if (auto mine = check_private_file(path_ + ending); !mine) {
+            error_ = mine.error();
+            return;
+        }
+    }
     if (anew_ && is_there(path_)) {
         if (auto moved = move_aside(); !moved) error_ = moved.error();
     }

@@ -31,9 +31,9 @@ class HistoryStart final : public FactSink {
     void replayed(uint64_t position);
 
     // After the last one. The database, with everything up to `position`; what a person should know
-    // goes to `log`. Errors: history-missing, history-behind, history-ahead, damaged-history,
-    // io-error; the message says which file and what to do, and neither file has been changed by
-    // more than facts that belong there.
+    // goes to `log`. Errors: too-open, history-missing, history-behind, history-ahead,
+    // damaged-history, io-error; the message says which file and what to do, and neither file has
+    // been changed by more than facts that belong there.
     Result<std::unique_ptr<HistoryDb>> finish(uint64_t position, Log& log);
 
   private:

@@ -1,4 +1,5 @@
-// Key files: 32 bytes as one line of 64 hexadecimal digits. For the mains.
+// Key files: 32 bytes as one line of 64 hexadecimal digits, or two keys as one line of 128. For the
+// mains and Store.
 #pragma once
 
 #include <array>
@@ -6,17 +7,26 @@
 #include <string>
 
 #include "common/base/result.h"
+#include "common/runtime/posix_storage.h"
+#include "common/secure/keyed_random.h"
 
 namespace p2pbank {
 
-using Key = std::array<unsigned char, 32>;
+using Key = KeyBytes;
+using TwoKeys = std::array<unsigned char, 64>;
 
-// The program's own secret: read from `path`, or drawn and written there, durably, where there is
-// none. Errors: bad-key, when others than its owner may read the file, or it does not hold a key;
-// io-error. The message says how to mend it.
+// The program's own secret (data/bank.key, state/<name>/key): read from `path`, or drawn and
+// written there, durably, where there is none. Errors: too-open, when others than its owner may
+// read or write the file; bad-key, when it does not hold a key; io-error. The message says how to
+// mend it.
 Result<Key> own_key(const std::string& path);
+// The same where none is to be drawn: nothing if there is no file.
+Result<std::optional<Key>> existing_key(const std::string& path);
+// Writes a secret durably to the file, in place of what is there. Errors: io-error.
+Result<void> write_key(PosixStorage& storage, const std::string& name, const Key& key);
 
-// Somebody else's public key, nothing if there is no file. Errors: bad-key, io-error.
-Result<std::optional<Key>> remembered_key(const std::string& path);
+// Somebody else's public keys (secure::keys_from_bytes reads them), nothing if there is no file.
+// Errors: bad-key, also for a file of an earlier version, which holds one key; io-error.
+Result<std::optional<TwoKeys>> remembered_keys(const std::string& path);
 
 }  // namespace p2pbank

@@ -83,8 +83,12 @@ void Outbox::fact(uint64_t, Fact fact) {
     gathering_.facts.push_back(std::move(fact));
 }
 
-Result<void> Outbox::claim_store(std::string_view name) {
-    return outside_.claim_store_now(name);
+Result<void> Outbox::claim_store(std::string_view name, const KeyBytes* secret) {
+    return outside_.claim_store_now(name, secret);
+}
+
+void Outbox::log_key(uint32_t index, const KeyBytes& key) {
+    outside_.log_key_now(index, key);
 }
 
 void Outbox::release_store() {

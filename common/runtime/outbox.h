@@ -35,8 +35,9 @@ class Outside {
     virtual bool tracing_now() const = 0;
     virtual void ask_now(CommandId command, std::vector<Question> questions) = 0;
     virtual void stop_announced() = 0;  // stop() was called; stop_now() follows in its order
-    virtual Result<void> claim_store_now(std::string_view name) = 0;
+    virtual Result<void> claim_store_now(std::string_view name, const KeyBytes* secret) = 0;
     virtual void release_store_now() = 0;  // no batch may be on its way to the disk afterwards
+    virtual void log_key_now(uint32_t index, const KeyBytes& key) = 0;
 };
 
 class Outbox final : public Effects, public FactSink {
@@ -57,9 +58,10 @@ class Outbox final : public Effects, public FactSink {
     void publish_table(std::string content) override;
     void start_job(JobId job, Job work) override;
     void ask(CommandId command, std::vector<Question> questions) override;
-    Result<void> claim_store(std::string_view name) override;
+    Result<void> claim_store(std::string_view name, const KeyBytes* secret) override;
     void release_store() override;
     void stop(int status) override;
+    void log_key(uint32_t index, const KeyBytes& key) override;
     bool tracing() const override { return outside_.tracing_now(); }
     void trace(TraceEvent event) override;
     void fact(uint64_t position, Fact fact) override;

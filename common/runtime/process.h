@@ -7,8 +7,8 @@
 namespace p2pbank {
 
 // Once, at the start of main: descriptors 0 to 2 are open (or a socket could become standard
-// output), a reader of our output that goes away does not end us, and memory is not spread over
-// several heaps.
+// output), files are made for nobody else, a reader of our output that goes away does not end us,
+// and memory is not spread over several heaps.
 void prepare_process();
 
 // A seed that nobody can guess, from the system.

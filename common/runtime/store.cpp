@@ -1,14 +1,39 @@
 #include "common/runtime/store.h"
 
 #include <unistd.h>
+#include <vector>
 
 #include "common/base/names.h"
+#include "common/runtime/keys.h"
+#include "common/runtime/permissions.h"
 
 namespace p2pbank {
+
+namespace {
+
+// That others cannot get at the folder, or at what is in it.
+Result<void> check_permissions(const StoreFiles& files) {
+    const std::string& folder = files.folder;
+    if (files.shared_folder) {
+        if (auto mine = check_not_writable_by_others(folder); !mine) return mine;
+    } else {
+        if (auto mine = check_not_writable_by_others(split_path(folder).first); !mine) return mine;
+        if (auto mine = check_private_folder(folder); !mine) return mine;
+    }
+    std::vector<std::string> names = {files.journal, files.lock};
+    if (!files.shared_folder) names.push_back(files.key);
+    for (const std::string& name : names) {
+        if (auto mine = check_private_file(folder + "/" + name); !mine) return mine;
+    }
+    return {};
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Store>> Store::open(const StoreFiles& files, const Journal::Replay& replay) {
     const Result<void> made = make_folder(files.folder, 0700);
     if (!made) return made.error();
+    if (auto mine = check_permissions(files); !mine) return mine.error();
     Result<FolderLock> lock = FolderLock::take(files.folder + "/" + files.lock);
     if (!lock) return lock.error();
     Result<std::unique_ptr<PosixStorage>> storage = PosixStorage::open_folder(files.folder);
@@ -31,13 +56,17 @@ Result<void> Store::open_journal(const Journal::Replay& replay) {
     return {};
 }
 
-Result<std::unique_ptr<Store>> Store::claim(const std::string& folder, std::string_view name) {
+Result<std::unique_ptr<Store>> Store::claim(const std::string& folder, std::string_view name,
+                                            const KeyBytes* secret) {
     if (!is_valid_name(name)) {
         return Error{"state-unusable", quote(name) + " cannot be the name of a folder"};
     }
     const StoreFiles files{.folder = folder + "/" + std::string(name)};
     const Result<void> made = make_folder(files.folder, 0700);
     if (!made) return Error{"state-unusable", made.error().message};
+    if (auto mine = check_permissions(files); !mine) {
+        return Error{"state-unusable", mine.error().message};
+    }
     Result<FolderLock> lock = FolderLock::take(files.folder + "/" + files.lock);
     if (!lock) {
         if (lock.error().code != "in-use") {
@@ -62,8 +91,10 @@ Result<std::unique_ptr<Store>> Store::claim(const std::string& folder, std::stri
     }
     std::unique_ptr<Store> store(
         new Store(files, std::move(lock).value(), std::move(storage).value()));
-    const Result<void> opened =
-        store->open_journal([](std::string_view) { return Result<void>(); });
+    // Before the journal: an account that has records has its secret.
+    Result<void> opened = secret != nullptr ? write_key(*store->storage_, files.key, *secret)
+                                            : store->storage_->remove(files.key);
+    if (opened) opened = store->open_journal([](std::string_view) { return Result<void>(); });
     if (!opened) {
         remove(std::move(store));
         return Error{"state-unusable", opened.error().message};
@@ -82,7 +113,8 @@ void Store::remove(std::unique_ptr<Store> store) {
     // Best effort: what stays behind is an empty journal at most, which is removed at the next
     // start.
     for (const std::string& name :
-         {store->files_.journal, store->files_.journal + ".new", store->files_.lock}) {
+         {store->files_.journal, store->files_.journal + ".new", store->files_.key,
+          store->files_.key + ".new", store->files_.lock}) {
         (void)store->storage_->remove(name);
     }
     ::rmdir(store->files_.folder.c_str());

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "common/runtime/posix_storage.h"
+#include "common/secure/keyed_random.h"
 #include "common/stable/journal.h"
 
 namespace p2pbank {
@@ -17,23 +18,30 @@ struct StoreFiles {
     std::string folder;
     std::string journal = "journal";
     std::string lock = "lock";
+    std::string key = "key";
+    // Others may look into the folder, which holds more than this store, but change nothing in it.
+    bool shared_folder = false;
 };
 
 class Store {
   public:
     // Locks the folder, making it where needed, and replays the journal, making it where needed.
-    // Errors: in-use, io-error, and what Journal::open says.
+    // Errors: too-open (common/runtime/permissions.h), in-use, io-error, and what Journal::open
+    // says.
     static Result<std::unique_ptr<Store>> open(const StoreFiles& files,
                                                const Journal::Replay& replay);
 
-    // A new place for account `name`: folder/name with an empty journal.
+    // A new place for account `name`: folder/name with the secret of its identity, which is durable
+    // first, and an empty journal. `secret` null: there is none. A secret that is there and has no
+    // journal with records beside it belongs to an account that was never opened, and is replaced.
     // Errors: state-exists, state-in-use, state-unusable.
-    static Result<std::unique_ptr<Store>> claim(const std::string& folder, std::string_view name);
+    static Result<std::unique_ptr<Store>> claim(const std::string& folder, std::string_view name,
+                                                const KeyBytes* secret);
 
     // Whether account `name` has a journal under `folder`.
     static bool exists(const std::string& folder, std::string_view name);
 
-    // Removes the journal, the lock and, if nothing else is in it, the folder.
+    // Removes the journal, the lock, the secret and, if nothing else is in it, the folder.
     static void remove(std::unique_ptr<Store> store);
 
     Journal& journal() { return *journal_; }

@@ -1,10 +1,6 @@
 #include "common/runtime/trace_writer.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <fcntl.h>
-#include <system_error>
-#include <unistd.h>
 
 #include "common/core/answer.h"
 
@@ -24,12 +20,9 @@ bool is_whole_number(std::string_view text) {
 }  // namespace
 
 Result<TraceWriter> TraceWriter::open(const std::string& path) {
-    Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-    if (!fd) {
-        return Error{"io-error", "cannot open the trace " + path + ": " +
-                                     std::generic_category().message(errno)};
-    }
-    return TraceWriter(path, std::move(fd));
+    Result<AppendFile> file = AppendFile::open("the trace", path);
+    if (!file) return file.error();
+    return TraceWriter(std::move(file).value());
 }
 
 std::string TraceWriter::format(int64_t time_us, std::string_view node, const TraceEvent& event) {
@@ -40,22 +33,6 @@ std::string TraceWriter::format(int64_t time_us, std::string_view node, const Tr
         out += is_whole_number(value) ? value : json_string(value);
     }
     return out + "}\n";
-}
-
-Result<void> TraceWriter::flush() {
-    size_t done = 0;
-    while (done < kept_.size()) {
-        const ssize_t n = ::write(fd_.get(), kept_.data() + done, kept_.size() - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) {
-            kept_.clear();
-            return Error{"io-error", "cannot write the trace " + path_ + ": " +
-                                         std::generic_category().message(errno)};
-        }
-        done += static_cast<size_t>(n);
-    }
-    kept_.clear();
-    return {};
 }
 
 }  // namespace p2pbank

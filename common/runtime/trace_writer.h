@@ -9,7 +9,7 @@
 
 #include "common/base/result.h"
 #include "common/core/effects.h"
-#include "common/runtime/fd.h"
+#include "common/runtime/append_file.h"
 
 namespace p2pbank {
 
@@ -22,15 +22,13 @@ class TraceWriter {
     // numbers below 2^53 are written as numbers.
     static std::string format(int64_t time_us, std::string_view node, const TraceEvent& event);
 
-    void write(std::string_view line) { kept_ += line; }
+    void write(std::string_view line) { file_.write(line); }
     // Errors: io-error; the trace then has a gap, and nothing else is wrong.
-    Result<void> flush();
+    Result<void> flush() { return file_.flush(); }
 
   private:
-    explicit TraceWriter(std::string path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
-    std::string path_;
-    Fd fd_;
-    std::string kept_;
+    explicit TraceWriter(AppendFile file) : file_(std::move(file)) {}
+    AppendFile file_;
 };
 
 }  // namespace p2pbank

@@ -7,6 +7,7 @@
 
 #include "common/base/check.h"
 #include "common/runtime/fd.h"
+#include "common/runtime/socket_filter.h"
 
 namespace p2pbank {
 namespace {
@@ -62,9 +63,11 @@ Result<uint16_t> UdpSockets::bind(uint16_t port, uint32_t ip) {
     if (error) return Error{"io-error", "cannot make a UDP socket: " + error.message()};
     enlarge(socket.native_handle(), SO_RCVBUFFORCE, SO_RCVBUF);
     enlarge(socket.native_handle(), SO_SNDBUFFORCE, SO_SNDBUF);
+    // First the filter: what arrives before it is there would not have passed it.
+    attach_filter(socket.native_handle());
     const asio::ip::address_v4 address(ip);
     socket.bind(asio::ip::udp::endpoint(address, port), error);
-    if (error == std::errc::address_not_available) {
+    if (error == std::errc::address_not_available && !address.is_loopback()) {
         // An address of a router in front of this machine: datagrams for it come in at any.
         socket.bind(asio::ip::udp::endpoint(asio::ip::udp::v4(), port), error);
     }
@@ -76,9 +79,10 @@ Result<uint16_t> UdpSockets::bind(uint16_t port, uint32_t ip) {
         return Error{"io-error",
                      "cannot listen on port " + std::to_string(port) + ": " + error.message()};
     }
-    const uint16_t bound = socket.local_endpoint(error).port();
+    const asio::ip::udp::endpoint bound = socket.local_endpoint(error);
     sockets_.push_back(std::move(socket));
-    return bound;
+    bound_.push_back({bound.address().to_v4().to_uint(), bound.port()});
+    return bound.port();
 }
 
 std::span<const UdpSockets::Received> UdpSockets::receive(size_t socket) {

@@ -31,10 +31,13 @@ class UdpSockets {
 
     explicit UdpSockets(asio::io_context& context);
 
-    // Opens one more socket on 0.0.0.0:port, 0 for a port that the system gives; returns the port.
-    // Errors: port-taken, io-error.
+    // Opens one more socket on ip:port, where ip 0 is any address of this machine and port 0 one
+    // that the system gives; returns the port. What can be no packet of ours is dropped by the
+    // kernel (common/runtime/socket_filter.h). Errors: port-taken, io-error.
     Result<uint16_t> bind(uint16_t port, uint32_t ip);
     size_t count() const { return sockets_.size(); }
+    // Where the socket listens; ip 0: at any address of this machine.
+    Address bound(size_t socket) const { return bound_[socket]; }
 
     // Calls handler() once when the socket may have something to read.
     template <class Handler>
@@ -59,6 +62,7 @@ class UdpSockets {
 
     asio::io_context& context_;
     std::vector<asio::ip::udp::socket> sockets_;
+    std::vector<Address> bound_;
 
     struct Slot {
         sockaddr_in address;

@@ -2,7 +2,6 @@
 #include <deque>
 #include <fcntl.h>
 #include <filesystem>
-#include <stdlib.h>
 #include <string>
 #include <unistd.h>
 
@@ -10,6 +9,8 @@
 
 #include "common/base/limits.h"
 #include "common/runtime/driver.h"
+#include "common/secure/sessions.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace p2pbank;
 
@@ -37,7 +38,7 @@ class Counter final : public Node {
         if (line == "add") {
             ++total;
             effects.persist(record());
-            effects.send(Socket::bank, own, "x");
+            effects.send(Socket::bank, own, secure::other_mode());  // a packet that may pass
             adding_.push_back(id);
         } else if (line == "alarm") {
             alarm_ = id;
@@ -114,21 +115,10 @@ std::string repeat(const std::string& text, size_t count) {
     return out;
 }
 
-class Folder {
-  public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "p2pbank-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path = name;
-    }
-    ~Folder() { std::filesystem::remove_all(path); }
-    std::string path;
-};
-
 }  // namespace
 
 TEST_CASE("driver: commands are answered in order, also past what the node takes at once") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const Run result = run(folder.path, repeat("add\n", 1'000) + "# a remark\n\n  total  ");
     CHECK(result.status == 0);
     CHECK(result.total == 1'000);
@@ -136,13 +126,13 @@ TEST_CASE("driver: commands are answered in order, also past what the node takes
 }
 
 TEST_CASE("driver: what was answered is there in the next life") {
-    const Folder folder;
+    const TemporaryFolder folder;
     CHECK(run(folder.path, "add\nadd\n").total == 2);
     CHECK(run(folder.path, "total\n").answers == "SUCCESS total 2\n");
 }
 
 TEST_CASE("driver: a journal that has grown is replaced, and nothing is lost") {
-    const Folder folder;
+    const TemporaryFolder folder;
     CHECK(run(folder.path, repeat("add\n", 2'000), 1'000).status == 0);
     auto store = Store::open({.folder = folder.path + "/store"},
                              [](std::string_view) { return Result<void>(); });
@@ -153,12 +143,12 @@ TEST_CASE("driver: a journal that has grown is replaced, and nothing is lost") {
 }
 
 TEST_CASE("driver: timers ring") {
-    const Folder folder;
+    const TemporaryFolder folder;
     CHECK(run(folder.path, "alarm\n").answers == "SUCCESS alarm\n");
 }
 
 TEST_CASE("driver: quit is answered after what came before it, and nothing after it is read") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const Run result = run(folder.path, "add\nquit\nadd\n");
     CHECK(result.answers == "SUCCESS add\nSUCCESS quit\n");
     CHECK(result.status == 0);
@@ -166,7 +156,7 @@ TEST_CASE("driver: quit is answered after what came before it, and nothing after
 }
 
 TEST_CASE("driver: a line that is too long has its own answer") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const Run result =
         run(folder.path, "total\n" + std::string(limits::kMaxLineBytes + 1, 'x') + "\ntotal\n");
     CHECK(result.answers ==
@@ -176,7 +166,7 @@ TEST_CASE("driver: a line that is too long has its own answer") {
 }
 
 TEST_CASE("driver: stop ends the program, and what is left without an answer is unknown") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const Run result = run(folder.path, "add\nstop\ntotal\n");
     CHECK(result.answers == "UNKNOWN no answer before the program ended\nSUCCESS stop\n");
     CHECK(result.status == 1);

@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <filesystem>
-#include <stdlib.h>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,26 +7,17 @@
 #include <doctest/doctest.h>
 
 #include "common/base/limits.h"
+#include "common/runtime/keys.h"
 #include "common/runtime/line_reader.h"
 #include "common/runtime/output.h"
 #include "common/runtime/posix_storage.h"
 #include "common/runtime/store.h"
 #include "common/runtime/trace_writer.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace p2pbank;
 
 namespace {
-
-class TemporaryFolder {
-  public:
-    TemporaryFolder() {
-        std::string name = (std::filesystem::temp_directory_path() / "p2pbank-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path = name;
-    }
-    ~TemporaryFolder() { std::filesystem::remove_all(path); }
-    std::string path;
-};
 
 struct Pipe {
     Pipe() { REQUIRE(::pipe2(ends, O_CLOEXEC) == 0); }
@@ -44,6 +34,8 @@ struct Pipe {
     }
     int ends[2] = {-1, -1};
 };
+
+constexpr KeyBytes kSecret = {1, 2, 3};
 
 Result<void> ignore(std::string_view) {
     return {};
@@ -87,14 +79,15 @@ TEST_CASE("lock: a second holder is refused until the first is gone") {
 
 TEST_CASE("store: an account's place is claimed once, and can be given up") {
     const TemporaryFolder folder;
-    auto claimed = Store::claim(folder.path + "/state", "alice");
+    auto claimed = Store::claim(folder.path + "/state", "alice", &kSecret);
     REQUIRE(claimed);
-    CHECK(Store::claim(folder.path + "/state", "alice").error().code == "state-in-use");
+    CHECK(Store::claim(folder.path + "/state", "alice", &kSecret).error().code == "state-in-use");
     REQUIRE(claimed.value()->journal().append({"record"}));
     REQUIRE(claimed.value()->journal().sync());
     claimed.value().reset();
-    CHECK(Store::claim(folder.path + "/state", "alice").error().code == "state-exists");
-    CHECK(Store::claim(folder.path + "/state", "../alice").error().code == "state-unusable");
+    CHECK(Store::claim(folder.path + "/state", "alice", &kSecret).error().code == "state-exists");
+    CHECK(Store::claim(folder.path + "/state", "../alice", &kSecret).error().code ==
+          "state-unusable");
     CHECK(Store::exists(folder.path + "/state", "alice"));
 
     auto opened = Store::open({.folder = folder.path + "/state/alice"}, ignore);
@@ -102,13 +95,56 @@ TEST_CASE("store: an account's place is claimed once, and can be given up") {
     CHECK(opened.value()->records_replayed() == 1);
     Store::remove(std::move(opened).value());
     CHECK_FALSE(std::filesystem::exists(folder.path + "/state/alice"));
-    CHECK(Store::claim(folder.path + "/state", "alice"));
+    CHECK(Store::claim(folder.path + "/state", "alice", &kSecret));
+}
+
+TEST_CASE("store: the secret of an account is there before its first record, and goes with it") {
+    const TemporaryFolder folder;
+    const std::string account = folder.path + "/state/alice";
+    auto claimed = Store::claim(folder.path + "/state", "alice", &kSecret);
+    REQUIRE(claimed);
+    CHECK(existing_key(account + "/key").value() == kSecret);
+    CHECK(mode_of(account + "/key") == 0600U);
+    CHECK(mode_of(account) == 0700U);
+    CHECK(mode_of(account + "/journal") == 0600U);
+    CHECK(mode_of(account + "/lock") == 0600U);
+    Store::remove(std::move(claimed).value());
+    CHECK_FALSE(std::filesystem::exists(account));
+}
+
+TEST_CASE("store: the secret of an account that was never opened is replaced") {
+    const TemporaryFolder folder;
+    const std::string account = folder.path + "/state/alice";
+    const KeyBytes other = {9, 9};
+    REQUIRE(Store::claim(folder.path + "/state", "alice", &other));
+    SUBCASE("with a journal without records") {}
+    SUBCASE("without a journal") {
+        std::filesystem::remove(account + "/journal");
+    }
+    auto claimed = Store::claim(folder.path + "/state", "alice", &kSecret);
+    REQUIRE(claimed);
+    CHECK(existing_key(account + "/key").value() == kSecret);
+    claimed.value().reset();
+    // In clear there is none.
+    REQUIRE(Store::claim(folder.path + "/state", "alice", nullptr));
+    CHECK_FALSE(std::filesystem::exists(account + "/key"));
+}
+
+TEST_CASE("store: the secret of an account that has records stays") {
+    const TemporaryFolder folder;
+    auto claimed = Store::claim(folder.path + "/state", "alice", &kSecret);
+    REQUIRE(claimed);
+    REQUIRE(claimed.value()->journal().append({"record"}));
+    claimed.value().reset();
+    const KeyBytes other = {9, 9};
+    CHECK(Store::claim(folder.path + "/state", "alice", &other).error().code == "state-exists");
+    CHECK(existing_key(folder.path + "/state/alice/key").value() == kSecret);
 }
 
 TEST_CASE("store: a folder that cannot be made is state-unusable") {
     const TemporaryFolder folder;
     REQUIRE(::close(::open((folder.path + "/file").c_str(), O_CREAT | O_WRONLY, 0600)) == 0);
-    CHECK(Store::claim(folder.path + "/file", "alice").error().code == "state-unusable");
+    CHECK(Store::claim(folder.path + "/file", "alice", nullptr).error().code == "state-unusable");
 }
 
 TEST_CASE("lines: come whole, whatever the pieces they arrive in") {

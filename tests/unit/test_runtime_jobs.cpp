@@ -5,7 +5,6 @@
 #include <fstream>
 #include <mutex>
 #include <sstream>
-#include <stdlib.h>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,21 +15,11 @@
 #include "common/runtime/keys.h"
 #include "common/runtime/secret_reader.h"
 #include "common/runtime/worker.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace p2pbank;
 
 namespace {
-
-class Folder {
-  public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "p2pbank-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path = name;
-    }
-    ~Folder() { std::filesystem::remove_all(path); }
-    std::string path;
-};
 
 void write(const std::string& path, const std::string& text) {
     std::ofstream(path) << text;
@@ -59,7 +48,7 @@ TEST_CASE("jobs: a password's hash matches it and no other") {
 }
 
 TEST_CASE("jobs: a file is read whole or not at all") {
-    const Folder folder;
+    const TemporaryFolder folder;
     write(folder.path + "/a", "content");
     CHECK(carry_out(ReadFile{folder.path + "/a", 7}).text == "content");
     CHECK(carry_out(ReadFile{folder.path + "/a", 6}).outcome.error().code == "too-large");
@@ -71,7 +60,7 @@ TEST_CASE("jobs: a file is read whole or not at all") {
 }
 
 TEST_CASE("jobs: files are written together, into a folder that is made") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string out = folder.path + "/export";
     REQUIRE(carry_out(WriteFiles{out, {{"a.csv", "1"}, {"b.csv", "2"}}}).outcome);
     REQUIRE(carry_out(WriteFiles{out, {{"a.csv", "3"}}}).outcome);
@@ -81,7 +70,7 @@ TEST_CASE("jobs: files are written together, into a folder that is made") {
 }
 
 TEST_CASE("jobs: where one file cannot be written the others stay as they were") {
-    const Folder folder;
+    const TemporaryFolder folder;
     write(folder.path + "/a.csv", "old");
     std::filesystem::create_directory(folder.path + "/b.csv");
     const JobResult result =
@@ -93,7 +82,7 @@ TEST_CASE("jobs: where one file cannot be written the others stay as they were")
 }
 
 TEST_CASE("worker: jobs come back in the order in which they were started") {
-    const Folder folder;
+    const TemporaryFolder folder;
     std::mutex mutex;
     std::condition_variable changed;
     size_t done = 0;
@@ -148,29 +137,55 @@ TEST_CASE("passwords: a descriptor that cannot be one is refused") {
 }
 
 TEST_CASE("keys: one is made once, for its owner alone") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string path = folder.path + "/bank.key";
     const auto first = own_key(path);
     REQUIRE(first);
     CHECK(own_key(path).value() == first.value());
-    CHECK(remembered_key(path).value() == first.value());
-    struct stat status = {};
-    REQUIRE(::stat(path.c_str(), &status) == 0);
-    CHECK((status.st_mode & 0777U) == 0600U);
-    CHECK(status.st_size == 65);
+    CHECK(existing_key(path).value() == first.value());
+    CHECK(mode_of(path) == 0600U);
+    CHECK(std::filesystem::file_size(path) == 65);
     CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
 }
 
 TEST_CASE("keys: one that others may read, or that is none, is refused with what to do") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string path = folder.path + "/bank.key";
     REQUIRE(own_key(path));
     REQUIRE(::chmod(path.c_str(), 0640) == 0);
+    CHECK(own_key(path).error().code == "too-open");
     CHECK(own_key(path).error().message.find("chmod 600 " + path) != std::string::npos);
     REQUIRE(::chmod(path.c_str(), 0600) == 0);
     write(path, std::string(63, 'a') + "g\n");
     CHECK(own_key(path).error().code == "bad-key");
     write(path, std::string(66, 'a') + "\n");
     CHECK(own_key(path).error().code == "bad-key");
-    CHECK_FALSE(remembered_key(folder.path + "/none").value().has_value());
+    CHECK_FALSE(existing_key(folder.path + "/none").value().has_value());
+}
+
+TEST_CASE("keys: those of a bank are two, and a file with one is of before") {
+    const TemporaryFolder folder;
+    const std::string path = folder.path + "/127.0.0.1_8500.key";
+    CHECK_FALSE(remembered_keys(path).value().has_value());
+    write(path, "01" + std::string(126, 'A') + "\r\n");
+    const auto keys = remembered_keys(path);
+    REQUIRE(keys);
+    CHECK(keys.value()->front() == 0x01);
+    CHECK(keys.value()->back() == 0xaa);
+    write(path, std::string(64, 'a') + "\n");
+    CHECK(remembered_keys(path).error().code == "bad-key");
+    CHECK(remembered_keys(path).error().message.find("remove it") != std::string::npos);
+    write(path, std::string(130, 'a') + "\n");
+    CHECK(remembered_keys(path).error().code == "bad-key");
+    write(path, std::string(128, 'a') + "\n");
+    REQUIRE(::chmod(path.c_str(), 0622) == 0);
+    CHECK(remembered_keys(path).error().code == "too-open");
+}
+
+TEST_CASE("files: what is exported is its owner's to show") {
+    const TemporaryFolder folder;
+    const std::string place = folder.path + "/exports";
+    REQUIRE(carry_out(WriteFiles{place, {{"report.csv", "name,balance\n"}}}).outcome);
+    CHECK(mode_of(place) == 0700U);
+    CHECK(mode_of(place + "/report.csv") == 0600U);
 }

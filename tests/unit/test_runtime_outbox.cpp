@@ -38,8 +38,11 @@ class Recorder final : public Outside {
     std::string format(const TraceEvent& event) const override { return std::string(event.kind); }
     bool tracing_now() const override { return trace; }
     void stop_announced() override { announced = true; }
-    Result<void> claim_store_now(std::string_view) override { return {}; }
+    Result<void> claim_store_now(std::string_view, const KeyBytes*) override { return {}; }
     void release_store_now() override {}
+    void log_key_now(uint32_t index, const KeyBytes& key) override {
+        done.push_back("key " + std::to_string(index) + " " + std::to_string(key[0]));
+    }
 };
 
 constexpr Address kPeer{0x7f000001, 9001};
@@ -53,6 +56,17 @@ TEST_CASE("outbox: without a record before it an effect is carried out at once")
     outbox.answer(CommandId(1), success("x"));
     CHECK(outside.done == std::vector<std::string>{"send a 9001", "answer 1 x"});
     CHECK(outbox.empty());
+}
+
+TEST_CASE("outbox: the key of a session is logged before the packet that it seals") {
+    Recorder outside;
+    Outbox outbox(outside);
+    outbox.persist("r1");
+    outbox.send(Socket::peer, kPeer, "a");
+    outbox.log_key(7, KeyBytes{5});
+    CHECK(outside.done == std::vector<std::string>{"key 7 5"});
+    outbox.durable(outbox.take_batch().number);
+    CHECK(outside.done == std::vector<std::string>{"key 7 5", "send a 9001"});
 }
 
 TEST_CASE("outbox: what follows a record waits until it is durable, in order") {
