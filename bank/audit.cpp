@@ -1,5 +1,6 @@
 // Does the money add up? The last settled cut, and beside it what the members say at this moment.
 #include "bank/procedures.h"
+#include "common/base/dates.h"
 #include "common/wire/convert.h"
 
 namespace p2pbank::bank {
@@ -121,6 +122,24 @@ void add_corrections(const State& state, Answer& answer) {
     }
 }
 
+// Who was found out in what. The bundle of evidence shows it to others.
+void add_accusations(const State& state, Answer& answer) {
+    std::vector<std::vector<Answer::Fact>> rows;
+    for (const Account& account : state.accounts()) {
+        if (account.details == nullptr) continue;
+        for (const bank_evidence::Accusation& one : account.details->accusations) {
+            const bool lied = one.kind() != bank_evidence::ACCUSATION_NO_EVIDENCE;
+            answer.line(account.name + (lied ? " lied: " : " gave no evidence: ") + one.text());
+            rows.push_back({{"name", account.name, false},
+                            {"lied", lied ? "yes" : "no", false},
+                            {"text", one.text(), false},
+                            {"operation", to_string(p2pbank::from_wire(one.operation())), false},
+                            {"at", date_and_time(moment_of_ms(one.at_ms())), false}});
+        }
+    }
+    answer.tables.emplace_back("accusations", std::move(rows));
+}
+
 }  // namespace
 
 Answer audit_answer(const State& state, const std::map<std::string, wire::Report>& reports) {
@@ -148,6 +167,7 @@ Answer audit_answer(const State& state, const std::map<std::string, wire::Report
         answer.line("the bank's own account " + name + ": " + balance.to_string());
     }
     add_corrections(state, answer);
+    add_accusations(state, answer);
     add_reports(state, reports, answer);
     return answer;
 }

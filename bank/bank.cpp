@@ -4,6 +4,7 @@
 
 #include "common/base/limits.h"
 #include "common/base/names.h"
+#include "common/core/secrets.h"
 #include "common/wire/convert.h"
 
 namespace p2pbank {
@@ -20,17 +21,19 @@ Bank::Bank(BankSettings settings)
               reply(requester, std::move(answer));
           }),
       sign_in_(
-          context_, context_.secrets, settings.key_seed, [this] { return JobId(++jobs_); },
+          context_, [this] { return JobId(++jobs_); },
           [this](const Origin& to, uint64_t nonce, Answer answer, uint64_t session) {
               desk_.tell(to, nonce, std::move(answer), session);
           }),
       deals_(context_, decisions_, sign_in_),
+      bindings_(context_, decisions_, sign_in_),
       desk_(
-          context_, sign_in_, [this] { return JobId(++jobs_); },
+          context_, sign_in_, bindings_, [this] { return JobId(++jobs_); },
           [this](CommandId id, Answer answer) {
               if (under_way_ == id) under_way_.reset();
               context_.answer(id, std::move(answer));
-          }) {}
+          }),
+      evidence_file_(context_, [this] { return JobId(++jobs_); }) {}
 
 Result<void> Bank::replay(std::string_view bytes) {
     State::Record record;
@@ -48,52 +51,104 @@ void Bank::start(TimePoint now, Effects& effects) {
     context_.courier.identify("bank", context_.state.boots);
     take_over_edits();
     decisions_.resume();
-    context_.notice(Severity::info,
-                    "the key of this bank is " + fingerprint(sign_in_.public_key()));
+    if (context_.sealed()) {
+        context_.notice(Severity::info,
+                        "the key of this bank is " + secure::fingerprint(context_.identity.keys()));
+    }
 }
 
 void Bank::on_datagram(TimePoint now, Socket socket, Address from, std::string_view bytes,
                        Effects& effects) {
     at(now, effects);
-    if (context_.courier.receive(now, socket, from, bytes, effects) != Courier::Arrival::message) {
-        return;
+    const Courier::Arrival arrival = context_.courier.receive(now, socket, from, bytes, effects);
+    if (arrival.introduced) context_.introduced(from, context_.courier.received_from());
+    if (!arrival.message) return;
+    wire::Datagram& datagram = context_.courier.received();
+    const WipedSecrets wiped(datagram);
+    dispatch(datagram, origin_of(from, datagram));
+}
+
+Origin Bank::origin_of(Address from, const wire::Datagram& datagram) {
+    Origin origin{from, datagram.sender(), datagram.instance(), context_.courier.received_from(),
+                  false};
+    if (!context_.sealed()) {
+        origin.is_account = !origin.name.empty();
+        return origin;
     }
-    const wire::Datagram& datagram = context_.courier.received();
-    const Origin origin{from, datagram.sender(), datagram.instance()};
+    const Account* account = context_.state.find(origin.name);
+    origin.is_account =
+        account != nullptr && !account->keys().empty() && account->keys().channel == origin.key;
+    if (origin.is_account && origin.instance >= account->boots) {
+        context_.heard(*account, from);
+    }
+    return origin;
+}
+
+void Bank::answer_probe(const wire::Probe& probe, const Origin& from) {
+    wire::Datagram message;
+    message.mutable_probe()->set_nonce(probe.nonce());
+    message.mutable_probe()->set_answer(true);
+    message.mutable_probe()->set_starting_balance(
+        context_.state.business.settings().starting_balance.cents());
+    context_.send(from, std::move(message));
+}
+
+void Bank::dispatch(const wire::Datagram& datagram, const Origin& from) {
     if (datagram.has_probe() && !datagram.probe().answer()) {
-        wire::Datagram message;
-        message.mutable_probe()->set_nonce(datagram.probe().nonce());
-        message.mutable_probe()->set_answer(true);
-        const KeyBytes& key = sign_in_.public_key();
-        message.mutable_probe()->set_bank_key(key.data(), key.size());
-        message.mutable_probe()->set_starting_balance(
-            context_.state.business.settings().starting_balance.cents());
-        context_.send(origin, std::move(message));
+        answer_probe(datagram.probe(), from);
         return;
     }
     if (datagram.has_attach()) {
-        on_attach(datagram, origin);
-        return;
-    }
-    if (datagram.has_command()) {
-        on_customer_command(datagram, origin);
+        on_attach(datagram, from);
         return;
     }
     if (datagram.has_ask()) {
-        desk_.on_ask(datagram, origin);
+        desk_.on_ask(datagram, from);
         return;
     }
-    Account* account = context_.state.find(datagram.sender());
+    if (datagram.command().has_open()) {
+        // By a process without an account, which already calls itself what it opens.
+        const std::string& name = datagram.command().open().name();
+        if (!context_.sealed() || from.name.empty() || from.name == name) {
+            on_open(datagram, datagram.command(), from);
+            return;
+        }
+    }
+    if (!from.is_account) {
+        refuse_other_key(datagram, from);
+        return;
+    }
+    Account* account = context_.state.find(from.name);
     // What an earlier run of the program sent is of no use to the present one.
-    if (account == nullptr || datagram.instance() < account->boots) return;
+    if (account == nullptr || from.instance < account->boots) return;
+    if (datagram.has_command()) {
+        on_customer_command(datagram, from);
+        return;
+    }
     if (account->exited) {
         wire::Datagram message;
         message.mutable_attach_reply()->set_known(true);
         message.mutable_attach_reply()->set_exited(true);
-        context_.send(origin, std::move(message));
+        context_.send(from, std::move(message));
         return;
     }
-    from_account(*account, datagram, origin);
+    from_account(*account, datagram, from);
+}
+
+// Nothing comes of it. Written down where somebody may have wanted to act for another: not for an
+// account that nobody's key has yet.
+void Bank::refuse_other_key(const wire::Datagram& datagram, const Origin& from) {
+    const Account* account = context_.state.find(from.name);
+    if (account == nullptr || account->keys().empty()) return;
+    const char* what = "something";
+    if (datagram.command().has_exit()) what = "exit";
+    if (datagram.command().has_new_cohort()) what = "new-cohort";
+    if (datagram.command().has_delete_cohort()) what = "delete-cohort";
+    if (datagram.has_settle()) what = "a settlement";
+    if (datagram.has_deal()) what = "a deal";
+    if (datagram.has_decision_request()) what = "a decision";
+    sign_in_.refused(to_string(from.address), std::string(what) + " of " + account->name,
+                     "other-key");
 }
 
 void Bank::from_account(Account& account, const wire::Datagram& datagram, const Origin& from) {
@@ -117,28 +172,23 @@ void Bank::from_account(Account& account, const wire::Datagram& datagram, const 
     } else if (datagram.has_cohort_ended_ack()) {
         decisions_.on_cohort_ended_ack(account, datagram.cohort_ended_ack());
         procedures_.on_acknowledged();
+    } else if (datagram.has_evidence()) {
+        decisions_.on_evidence(account, datagram);
     } else if (datagram.has_report()) {
         procedures_.on_report(account, datagram.report());
     } else if (datagram.has_roster_request()) {
         const Cohort* cohort = context_.state.find_cohort(account.cohort);
         if (cohort == nullptr || cohort->id != CohortId(datagram.roster_request().cohort())) return;
         wire::Datagram message;
-        message.mutable_roster()->set_cohort(cohort->id.value());
-        for (const std::string& name : cohort->members) {
-            const Account* member = context_.state.find(name);
-            wire::Member* out = message.mutable_roster()->add_members();
-            out->set_name(name);
-            out->set_ip(member->ip);
-            out->set_port2(member->port2);
-            out->set_epoch(member->epoch);
-        }
+        *message.mutable_roster() = context_.roster(*cohort);
         context_.send(from, std::move(message));
     }
 }
 
 void Bank::on_job(TimePoint now, JobId job, JobResult result, Effects& effects) {
     at(now, effects);
-    if (!desk_.on_job(job, result)) sign_in_.on_job(job, std::move(result));
+    if (desk_.on_job(job, result) || evidence_file_.on_job(job, result)) return;
+    sign_in_.on_job(job, std::move(result));
 }
 
 void Bank::on_timer(TimePoint now, Effects& effects) {
@@ -152,7 +202,7 @@ void Bank::end_of_turn(TimePoint now, Effects& effects) {
     pump();
     publish_table_if_due();
     context_.release_outbox();
-    context_.courier.end_of_turn(effects);
+    context_.courier.end_of_turn(now, effects);
 }
 
 void Bank::on_close(TimePoint now, int step, Effects& effects) {
@@ -210,6 +260,14 @@ void Bank::promise(const Requester& requester, const Answer& answer) {
 
 void Bank::reply(const Requester& requester, Answer answer) {
     if (requester.customer.empty()) {
+        if (evidence_path_) {
+            const std::string path = std::move(*evidence_path_);
+            evidence_path_.reset();
+            evidence_file_.write(path, std::move(answer), [this, requester](Answer written) {
+                reply(requester, std::move(written));
+            });
+            return;
+        }
         if (under_way_ == requester.command) under_way_.reset();
         context_.answer(requester.command, std::move(answer));
         return;

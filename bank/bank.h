@@ -9,10 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "bank/bindings.h"
 #include "bank/context.h"
 #include "bank/deals.h"
 #include "bank/decisions.h"
 #include "bank/desk.h"
+#include "bank/evidence_file.h"
 #include "bank/procedures.h"
 #include "bank/sign_in.h"
 #include "common/core/node.h"
@@ -61,8 +63,14 @@ class Bank : public Node {
         context_.now = now;
         context_.effects = &effects;
     }
+    // Whom it is from: an account's own process, or somebody who is to be taken for a process
+    // without an account.
+    bank::Origin origin_of(Address from, const wire::Datagram& datagram);
+    void dispatch(const wire::Datagram& datagram, const bank::Origin& from);
     void from_account(bank::Account& account, const wire::Datagram& datagram,
                       const bank::Origin& from);
+    void refuse_other_key(const wire::Datagram& datagram, const bank::Origin& from);
+    void answer_probe(const wire::Probe& probe, const bank::Origin& from);
     void promise(const bank::Requester& requester, const Answer& answer);
     void reply(const bank::Requester& requester, Answer answer);
 
@@ -73,7 +81,7 @@ class Bank : public Node {
     void on_attach(const wire::Datagram& datagram, const bank::Origin& from);
     void offer_account(const wire::Attach& attach, const bank::Origin& from);
     // Whose the account will be: nobody's (empty), or the person's who has signed in.
-    Result<std::string> owner_of(const wire::Datagram& datagram);
+    Result<std::string> owner_of(const wire::Open& open, const bank::Origin& from);
     std::optional<Answer> why_not_open(std::string_view name, const wire::Open& open) const;
     Answer opened_answer(const bank::Account& account) const;
 
@@ -84,7 +92,7 @@ class Bank : public Node {
     Result<const bank::Account*> open_account(std::string_view name) const;
     Answer customers() const;
     Answer cohorts() const;
-    void console_exit(CommandId id, const Words& words);
+    Answer unbind(const Words& words);
 
     // table.cpp
     Result<void> import_row(const TableRow& row, size_t line);
@@ -97,12 +105,16 @@ class Bank : public Node {
     uint64_t jobs_ = 0;  // started so far
     bank::SignIn sign_in_;
     bank::Deals deals_;
+    bank::Bindings bindings_;
     bank::Desk desk_;
 
-    std::deque<Waiting> waiting_;              // at the console, behind the one under way
-    std::optional<CommandId> under_way_;       // at the console
-    std::vector<bank_records::Record> edits_;  // of data.csv, to be recorded at start
-    std::optional<uint64_t> edited_table_;     // the hash of the table with these edits
+    bank::EvidenceFile evidence_file_;
+
+    std::optional<std::string> evidence_path_;  // where the audit under way at the console goes
+    std::deque<Waiting> waiting_;               // at the console, behind the one under way
+    std::optional<CommandId> under_way_;        // at the console
+    std::vector<bank_records::Record> edits_;   // of data.csv, to be recorded at start
+    std::optional<uint64_t> edited_table_;      // the hash of the table with these edits
     TimePoint next_table_{};
 };
 

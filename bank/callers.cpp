@@ -1,20 +1,13 @@
 // Part of SignIn: who is behind a request, and what all its commands need.
-#include <sodium.h>
-
 #include "bank/sign_in.h"
 #include "common/base/check.h"
 #include "common/base/limits.h"
-#include "common/core/authority.h"
 
 namespace p2pbank::bank {
 
-SignIn::Pending::~Pending() {
-    sodium_memzero(session_key.data(), session_key.size());
-}
-
-Result<Caller> SignIn::caller_of(const wire::Authority& authority, std::string_view text,
+Result<Caller> SignIn::caller_of(const wire::Authority& authority, const Origin& from,
                                  Repeats repeats) {
-    const auto email = sessions_.email_of(context_.now, authority, text, repeats);
+    const auto email = sessions_.email_of(context_.now, authority, from.party(), repeats);
     if (!email) return email.error();
     const Person* person = context_.state.business.people().find(email.value());
     P2PBANK_CHECK(person != nullptr);
@@ -43,23 +36,6 @@ void SignIn::refused(std::string_view who, std::string_view command, std::string
     context_.commit(record);
     context_.notice(Severity::warning, "refused " + std::string(who) + ": " + std::string(command) +
                                            " (" + std::string(code) + ")");
-}
-
-Result<wire::Secrets> SignIn::secrets_of(const Origin& from, const wire::Ask& ask,
-                                         bool own_key) const {
-    const Error bad{"bad-secrets",
-                    "what was sealed for the bank cannot be opened; start the customer's program "
-                    "again, which asks for the bank's key"};
-    auto secrets = unseal_secrets(ask.sealed(), keys_);
-    if (!secrets) return bad;
-    const auto key = key_from_bytes(secrets->session_key());
-    const bool own = ask.authority().session() == 0 && key &&
-                     is_signed(ask.authority(), *key, signed_text(from.name, from.instance, ask));
-    if (secrets->nonce() != ask.nonce() || (own_key && !own)) {
-        wipe(*secrets);
-        return bad;
-    }
-    return std::move(*secrets);
 }
 
 std::optional<Error> SignIn::busy() const {

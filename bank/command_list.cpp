@@ -20,6 +20,9 @@ constexpr CommandSpec kCommands[] = {
      "closes an account that is empty, in no cohort and without an open loan", "close alice",
      kAccounts},
     {"exit", "exit <name>", "closes an account that is in no cohort", "exit alice", kAccounts},
+    {"unbind", "unbind <name>",
+     "forgets the key of an account; the next program that attaches from its address has it",
+     "unbind alice", kAccounts},
     {"customers", "customers", "all accounts", "customers", kAccounts},
     {"statement", "statement <name> [--from <date>] [--to <date>] [--last <n>] [--csv|--json]",
      "what moved money in an account, with the balance after each line",
@@ -78,7 +81,9 @@ constexpr CommandSpec kCommands[] = {
      "role alice@example.org teller", kPeople},
     {"refusals", "refusals", "who was refused what", "refusals", kPeople},
 
-    {"audit", "audit", "whether the money adds up, and what is in transit", "audit", kBank},
+    {"audit", "audit [--evidence <file>]",
+     "whether the money adds up, and who lied; --evidence: a file that proves it",
+     "audit --evidence november.evidence", kBank},
     {"report", "report [--from <date>] [--to <date>] [--csv|--json]",
      "customers, sales, stock, money and loans, of all time or of a period",
      "report --from 2026-11-01 --to 2026-11-30", kBank},
@@ -109,6 +114,7 @@ constexpr Access kAccess[] = {
     {"services", Role::customer, Role::customer},
     {"bills", Role::customer, Role::customer},
     {"close", Role::customer, Role::admin},
+    {"bind", Role::customer, Role::admin},
     {"statement", Role::customer, Role::teller},
     {"last", Role::customer, Role::teller},
     {"activity", Role::customer, Role::teller},
@@ -156,7 +162,8 @@ MenuSection accounts_section() {
              {"Last transaction", "last", {{"Name"}}},
              {"Activity", "activity", {{"Name"}}},
              {"Close an empty account", "close", {{"Name"}}},
-             {"Close an account, whatever is in it", "exit", {{"Name"}}, true}}};
+             {"Close an account, whatever is in it", "exit", {{"Name"}}, true},
+             {"Forget the key of an account", "unbind", {{"Name"}}, true}}};
 }
 
 MenuSection cohorts_section() {

@@ -93,6 +93,11 @@ bool Bank::execute(CommandId id, std::string_view line) {
         return done(failure(
             "no-terminal", "the menu needs a terminal; everything in it is a command, see `help`"));
     }
+    if (verb == "unbind") return done(unbind(words));
+    if (verb == "bind") {
+        return done(
+            failure("usage", "`bind` is typed at a customer's program, by the account's owner"));
+    }
     if (SignIn::handles(verb)) {
         const auto quoted = split_quoted(line);
         return done(quoted ? sign_in_.at_console(quoted.value()) : failure(quoted.error()));
@@ -105,9 +110,15 @@ bool Bank::execute(CommandId id, std::string_view line) {
     if (verb != "customers" && verb != "cohorts" && verb != "audit") {
         return done(unknown_command(command_table(), verb));
     }
-    if (words.size() != 1) return done(usage(verb));
+    const bool evidence = verb == "audit" && words.size() == 3 && words[1] == "--evidence";
+    if (words.size() != 1 && !evidence) return done(usage(verb));
     if (verb == "customers") return done(customers());
     if (verb == "cohorts") return done(cohorts());
+    if (evidence) {
+        const auto path = evidence_file_.check(words[2]);
+        if (!path) return done(failure(path.error()));
+        evidence_path_ = words[2];
+    }
     under_way_ = id;
     procedures_.audit(requester);
     return !under_way_.has_value();
@@ -150,6 +161,13 @@ void Bank::open(CommandId id, const Words& words) {
     context_.answer(id, opened_answer(*context_.state.find(words[1])));
 }
 
+Answer Bank::unbind(const Words& words) {
+    if (words.size() != 2) return usage("unbind");
+    const auto account = open_account(words[1]);
+    if (!account) return failure(account.error());
+    return bindings_.unbind(*account.value());
+}
+
 Answer Bank::customers() const {
     const auto& accounts = context_.state.accounts();
     Answer answer = success("customers " + std::to_string(accounts.size()));
@@ -163,7 +181,11 @@ Answer Bank::customers() const {
         const std::string cohort_name = cohort == nullptr ? "" : cohort->name;
         const std::string balance = to_string(account.shown_balance());
         const std::string state = account.exited ? "exited" : "active";
-        const std::string note = account.exited || account.attached ? "" : ", no program yet";
+        const bool has_key = !account.keys().empty();
+        const std::string note = account.exited                  ? ""
+                                 : !account.attached             ? ", no program yet"
+                                 : context_.sealed() && !has_key ? ", no key"
+                                                                 : "";
         answer.line(padded(account.name, 16) + " " + padded(balance, 14) + " " +
                     padded(ip_to_string(account.ip), 16) + " " +
                     padded(std::to_string(account.port1), 6) +
@@ -175,7 +197,8 @@ Answer Bank::customers() const {
                         {"port1", std::to_string(account.port1), true},
                         {"port2", std::to_string(account.port2), true},
                         {"cohort", cohort_name, false},
-                        {"exit_state", state, false}});
+                        {"exit_state", state, false},
+                        {"key", has_key ? secure::fingerprint(account.keys()) : "", false}});
     }
     answer.tables.emplace_back("customers", std::move(rows));
     return answer;

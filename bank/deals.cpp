@@ -7,7 +7,6 @@
 #include "bank/domain/tokens.h"
 #include "common/base/limits.h"
 #include "common/base/names.h"
-#include "common/core/authority.h"
 
 namespace p2pbank::bank {
 namespace {
@@ -149,12 +148,9 @@ Result<Deals::Terms> Deals::repayment(const Account& account, const wire::Deal& 
 // -------------------------------------------------------------------------------------
 
 // An account that belongs to a person acts only when that person has signed in.
-Result<void> Deals::may_act(const Account& account, const wire::Datagram& datagram) {
+Result<void> Deals::may_act(const Account& account, const wire::Deal& deal, const Origin& from) {
     if (account.owner().empty()) return {};
-    const auto caller = sign_in_.caller_of(
-        datagram.deal().authority(),
-        signed_text(datagram.sender(), datagram.instance(), datagram.epoch(), datagram.deal()),
-        Repeats::allowed);
+    const auto caller = sign_in_.caller_of(deal.authority(), from, Repeats::allowed);
     if (!caller) {
         sign_in_.refused(account.name, "deal", caller.error().code);
         return caller.error();
@@ -172,8 +168,8 @@ void Deals::on_deal(Account& account, const wire::Datagram& datagram, const Orig
     if (deal.number() != 0) {
         const bool of_this_cohort =
             CohortId(datagram.cohort()) == account.cohort && account.ended_cohort().value() == 0;
-        // A run is attached before its deals count: so an older run's copy, which may be signed,
-        // does not come after a newer one's, which was refused.
+        // A run is attached before its deals count: so an older run's copy, which its owner may
+        // have sent, does not come after a newer one's, which was refused.
         if (!of_this_cohort || datagram.epoch() < account.epoch ||
             datagram.instance() != account.boots) {
             return;
@@ -186,7 +182,7 @@ void Deals::on_deal(Account& account, const wire::Datagram& datagram, const Orig
             return;
         }
     }
-    const auto allowed = may_act(account, datagram);
+    const auto allowed = may_act(account, deal, from);
     if (allowed && deal.number() != 0) decisions_.heard_in_epoch(account, datagram.epoch());
     Result<Terms> terms = allowed ? terms_of(account, deal) : Result<Terms>(allowed.error());
     reply->set_number(deal.number());
@@ -206,8 +202,8 @@ void Deals::on_deal(Account& account, const wire::Datagram& datagram, const Orig
         reply->set_code(terms.error().code);
         reply->set_text(terms.error().message);
     }
-    // What is not signed by the owner leaves no trace in the account: these bytes are refused
-    // whenever they come, so nothing has to be remembered.
+    // What is not the owner's leaves no trace in the account: it is refused whenever it comes, so
+    // nothing has to be remembered.
     if (deal.number() == 0 || !allowed) {
         context_.send(from, std::move(message));
         return;
@@ -237,9 +233,9 @@ void Deals::on_deal(Account& account, const wire::Datagram& datagram, const Orig
     context_.send(from, std::move(message));
 }
 
-// Nobody without the bank's key can tell the next token from those before, and no two orders have
-// the same: the order's number goes through a permutation of 50 bits (a Feistel network keyed by
-// the bank's key), again where the result has more than 15 digits.
+// Nobody without the bank's secret can tell the next token from those before, and no two orders
+// have the same: the order's number goes through a permutation of 50 bits (a Feistel network keyed
+// by the bank's secret), again where the result has more than 15 digits.
 std::string Deals::new_token(uint64_t order) const {
     constexpr uint64_t kHalf = (uint64_t(1) << 25) - 1;
     constexpr uint64_t kTokens = 1'000'000'000'000'000;

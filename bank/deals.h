@@ -36,7 +36,7 @@ class Deals {
     Result<Terms> payment(const wire::Deal& deal) const;
     Result<Terms> loan(const Account& account, const wire::Deal& deal) const;
     Result<Terms> repayment(const Account& account, const wire::Deal& deal) const;
-    Result<void> may_act(const Account& account, const wire::Datagram& datagram);
+    Result<void> may_act(const Account& account, const wire::Deal& deal, const Origin& from);
     std::string new_token(uint64_t order) const;
 
     Context& context_;

@@ -6,6 +6,7 @@
 #include "common/base/limits.h"
 #include "common/base/names.h"
 #include "common/base/text.h"
+#include "common/core/statement.h"
 #include "common/wire/convert.h"
 
 namespace p2pbank::bank {
@@ -18,7 +19,7 @@ Backoff again() {
 }  // namespace
 
 Decisions::Decisions(Context& context, Settled settled)
-    : context_(context), settled_(std::move(settled)) {}
+    : context_(context), disputes_(context), settled_(std::move(settled)) {}
 
 void Decisions::resume() {
     std::vector<std::pair<OperationId, wire::OperationKind>> begun;
@@ -73,87 +74,8 @@ void Decisions::heard_in_epoch(const Account& account, uint64_t epoch) {
     context_.commit(record);
 }
 
-// --- settlements
-// ----------------------------------------------------------------------------------
-
-void Decisions::on_settle(Account& account, const wire::Datagram& datagram, const Origin& from) {
-    const wire::Settle& settle = datagram.settle();
-    const OperationId id = from_wire(settle.operation());
-    const auto reply = [&](bool accepted) {
-        wire::Datagram message;
-        *message.mutable_settle_ack()->mutable_operation() = settle.operation();
-        message.mutable_settle_ack()->set_accepted(accepted);
-        context_.send(from, std::move(message));
-    };
-    if (account.exited || tell_if_ended(account, &datagram, from)) return;
-    if (context_.state.committed.contains(id)) return;  // its COMMIT is told anyway
-    if (context_.state.decision(id).has_value()) return reply(false);
-    // It was under way before the customer rolled back or lost what it had not made permanent.
-    if (datagram.epoch() < account.epoch) return reply(false);
-    const Cohort* cohort = context_.state.cohort_of(account);
-    const bool of_bank = is_of_bank(id);
-    const Account* initiator = context_.state.find(id.initiator);
-    if (of_bank
-            ? cohort == nullptr || cohort->operation != id || cohort->stage == CohortStage::active
-            : settle.kind() != wire::OPERATION_CHECKPOINT ||
-                  CohortId(datagram.cohort()) != account.cohort || initiator == nullptr ||
-                  initiator->cohort != account.cohort) {
-        return reply(false);
-    }
-    const Operation* operation = context_.state.undecided(id);
-    if (operation != nullptr && operation->settlements.contains(account.name)) {
-        reply(true);
-        return;
-    }
-    // What it amounts to has to be one account's books.
-    ChannelMap channels = account.channels();
-    for (const wire::Channel& channel : settle.channels()) {
-        auto read = p2pbank::from_wire(channel);
-        if (!read) return reply(false);
-        channels[channel.peer()] = std::move(*read);
-    }
-    const Totals totals = p2pbank::from_wire(settle.totals());
-    if (!adds_up(totals, channels) || !is_sane(settle.activity())) {
-        context_.notice(Severity::error, "refuses the settlement of " + account.name + " for " +
-                                             to_string(id) + ": it does not add up");
-        return reply(false);
-    }
-    // What it paid and borrowed has to be what the bank accepted, to the last deal.
-    heard_in_epoch(account, datagram.epoch());
-    const auto dealings =
-        checked_add(account.totals.dealings, context_.state.business.pending_sum(account.name));
-    if (dealings != totals.dealings) {
-        // Most likely late: the customer has left the operation and made another deal since.
-        context_.notice(Severity::info, "a settlement of " + account.name + " for " +
-                                            to_string(id) +
-                                            " does not have the deals that are pending now");
-        return reply(false);
-    }
-    State::Record record;
-    auto* settled = record.mutable_settled();
-    *settled->mutable_operation() = settle.operation();
-    settled->set_kind(settle.kind());
-    settled->set_name(account.name);
-    *settled->mutable_totals() = settle.totals();
-    *settled->mutable_channels() = settle.channels();
-    settled->set_epoch(datagram.epoch());
-    *settled->mutable_activity() = settle.activity();
-    settled->set_activity_left_out(settle.activity_left_out());
-    context_.commit(record);
-    reply(true);
-    if (of_bank) settled_(id);
-}
-
-bool Decisions::is_sane(const Activity& activity) {
-    constexpr size_t kMaxWhatBytes = 64;
-    if (static_cast<size_t>(activity.size()) > limits::kMaxActivityInSettlement) return false;
-    return std::all_of(activity.begin(), activity.end(), [](const wire::Activity& line) {
-        const bool what = line.what().empty() || check_text("it", line.what(), kMaxWhatBytes).ok();
-        const bool note =
-            line.note().empty() || check_text("it", line.note(), limits::kMaxNoteBytes).ok();
-        return what && note && line.amount() != INT64_MIN && line.balance() >= 0;
-    });
-}
+// --- decisions
+// ------------------------------------------------------------------------------------
 
 void Decisions::on_operation_begin(Account& account, const wire::OperationBegin& begin,
                                    const Origin& from) {
@@ -173,44 +95,64 @@ void Decisions::on_operation_begin(Account& account, const wire::OperationBegin&
     context_.send(from, std::move(message));
 }
 
-// --- decisions
-// ------------------------------------------------------------------------------------
-
-bool Decisions::cut_matches(const Operation& operation, std::string& why) const {
+bool Decisions::cut_matches(const Operation& operation, std::string& why) {
     const State& state = context_.state;
     const auto check = [&](const Account& sender, const Account& receiver) {
         const Channel& out = state.channel(&operation, sender, receiver.name);
         const Channel& in = state.channel(&operation, receiver, sender.name);
-        if (matches(out, in)) return true;
-        why = "the books of " + sender.name + " and " + receiver.name +
-              " contradict each other about the transfers from " + sender.name + " to " +
-              receiver.name;
-        return false;
+        if (matches(out, in)) return;
+        if (why.empty()) {
+            why = "the books of " + sender.name + " and " + receiver.name +
+                  " contradict each other about the transfers from " + sender.name + " to " +
+                  receiver.name;
+        }
+        disputes_.open(operation, sender, receiver);
     };
+    std::set<std::pair<std::string_view, std::string_view>> checked;
     for (const auto& [name, settlement] : operation.settlements) {
         const Account* account = state.find(name);
         for (const auto& [peer_name, channel] : settlement.channels) {
             const Account* peer = state.find(peer_name);
             if (account == nullptr || peer == nullptr || peer->cohort != account->cohort) {
-                why = name + " claims transfers with " + peer_name + ", who is not in its cohort";
+                why = name + " claims transfers with " + quote(peer_name) +
+                      ", who is not in its cohort";
                 return false;
             }
-            if (!check(*account, *peer) || !check(*peer, *account)) return false;
+            // Once, though both have settled it.
+            if (!checked.insert(std::minmax<std::string_view>(name, peer_name)).second) continue;
+            check(*account, *peer);
+            check(*peer, *account);
         }
     }
-    return true;
+    return why.empty();
 }
 
-bool Decisions::is_committable(const wire::DecisionRequest& request, std::string& why) const {
+bool Decisions::is_current(const Account& account, const OperationId& id,
+                           const Settlement& settlement) const {
+    if (settlement.number != 0 && settlement.previous != account.statement_digest()) return false;
+    // Whoever has settled the start or the end of a cohort has left everything else.
+    const Cohort* cohort = context_.state.cohort_of(account);
+    if (cohort == nullptr || cohort->operation == id) return true;
+    const Operation* of_bank = context_.state.undecided(cohort->operation);
+    return of_bank == nullptr || !of_bank->settlements.contains(account.name);
+}
+
+bool Decisions::is_committable(const wire::DecisionRequest& request, std::string& why) {
     const Operation* operation = context_.state.undecided(from_wire(request.operation()));
     if (operation == nullptr || operation->kind != request.kind()) return false;
     if (request.kind() == wire::OPERATION_ROLLBACK) return operation->begun;
     if (request.kind() != wire::OPERATION_CHECKPOINT) return false;
     for (const std::string& name : request.participants()) {
         if (!operation->settlements.contains(name)) {
-            why = name + " has not settled";
+            why = (context_.state.find(name) == nullptr ? quote(name) : name) + " has not settled";
             return false;
         }
+    }
+    for (const auto& [name, settlement] : operation->settlements) {
+        const Account* account = context_.state.find(name);
+        if (account == nullptr || is_current(*account, operation->id, settlement)) continue;
+        why = name + " has gone on since it settled";
+        return false;
     }
     // A settlement of somebody who is not named must not be applied: it may have been undone there.
     if (operation->settlements.size() !=
@@ -231,15 +173,19 @@ void Decisions::on_decision_request(Account& account, const wire::DecisionReques
         const bool commit = is_committable(request, why);
         if (!why.empty())
             context_.notice(Severity::warning, "aborts " + to_string(id) + ": " + why);
-        // Nobody rolls somebody back who is not in its cohort.
+        // Nobody rolls somebody back who is not in its cohort, or has not voted for it.
         RolledBack rolled_back = request.rolled_back();
         rolled_back.erase(
             std::remove_if(rolled_back.begin(), rolled_back.end(),
                            [&](const wire::RolledBack& rolled) {
                                const Account* other = context_.state.find(rolled.name());
-                               return other == nullptr ||
-                                      (other != &account && (account.cohort.value() == 0 ||
-                                                             other->cohort != account.cohort));
+                               if (other == &account) return false;
+                               return other == nullptr || account.cohort.value() == 0 ||
+                                      other->cohort != account.cohort ||
+                                      (context_.sealed() &&
+                                       !is_rollback_vote_signed(
+                                           id, other->name, Epoch(rolled.epoch()), rolled.word(),
+                                           other->keys().signing));
                            }),
             rolled_back.end());
         decide(id, request.kind(), commit,
@@ -254,6 +200,7 @@ void Decisions::on_decision_query(Account& account, const wire::DecisionQuery& q
     if (tell_if_ended(account, nullptr, from)) return;
     const Account* initiator = context_.state.find(id.initiator);
     if (!is_of_bank(id) && (initiator == nullptr || initiator->cohort != account.cohort)) return;
+    if (!is_begun(id, query.kind(), account)) return;
     if (!context_.state.decision(id).has_value()) {
         // Whoever asks has waited long enough: from now on the initiator cannot commit any more.
         // The bank's own operations it decides itself, when their time has come.
@@ -261,6 +208,16 @@ void Decisions::on_decision_query(Account& account, const wire::DecisionQuery& q
         decide(id, query.kind(), false, {});
     }
     reply_decision(id, query.kind(), context_.state.decision(id).value_or(false), from, "");
+}
+
+bool Decisions::is_begun(const OperationId& id, wire::OperationKind kind,
+                         const Account& teller) const {
+    if (!context_.sealed() || is_of_bank(id) || id.initiator == teller.name ||
+        context_.state.undecided(id) != nullptr || context_.state.decision(id).has_value()) {
+        return true;
+    }
+    const Account* initiator = context_.state.find(id.initiator);
+    return initiator != nullptr && is_operation_signed(id, kind, initiator->keys().signing);
 }
 
 void Decisions::decide(const OperationId& id, wire::OperationKind kind, bool commit,
@@ -299,6 +256,7 @@ void Decisions::reply_decision(const OperationId& id, wire::OperationKind kind, 
     decision->set_commit(commit);
     decision->set_kind(kind);
     decision->set_why(why);
+    decision->set_word(sign_decision(context_.signer(), id, commit));
     context_.send(to, std::move(message));
 }
 
@@ -308,22 +266,14 @@ wire::Datagram Decisions::commit_message(const OperationId& id, const Committed&
     if (commit.kind == wire::OPERATION_JOIN && cohort != nullptr) {
         wire::CohortStarted* started = message.mutable_cohort_started();
         to_wire(id, started->mutable_operation());
-        started->set_cohort(cohort->id.value());
-        started->set_cohort_name(cohort->name);
-        for (const std::string& name : cohort->members) {
-            const Account* account = context_.state.find(name);
-            wire::Member* member = started->add_members();
-            member->set_name(name);
-            member->set_ip(account->ip);
-            member->set_port2(account->port2);
-            member->set_epoch(account->epoch);
-        }
+        *started->mutable_roster() = context_.roster(*cohort);
         return message;
     }
     wire::Decision* decision = message.mutable_decision();
     to_wire(id, decision->mutable_operation());
     decision->set_commit(true);
     decision->set_kind(commit.kind);
+    decision->set_word(sign_decision(context_.signer(), id, true));
     return message;
 }
 
@@ -349,8 +299,11 @@ void Decisions::on_decision_ack(Account& account, const wire::DecisionAck& ack) 
 
 wire::Datagram Decisions::cohort_ended(const Account& account) const {
     wire::Datagram message;
-    message.mutable_cohort_ended()->set_cohort(account.ended_cohort().value());
-    to_wire(account.totals, message.mutable_cohort_ended()->mutable_totals());
+    wire::CohortEnded* ended = message.mutable_cohort_ended();
+    ended->set_cohort(account.ended_cohort().value());
+    to_wire(account.totals, ended->mutable_totals());
+    if (account.details) to_wire(account.details->ended_by, ended->mutable_operation());
+    ended->set_statements(account.statements());
     return message;
 }
 
@@ -389,6 +342,7 @@ void Decisions::on_timer() {
         }
         ++at;
     }
+    disputes_.on_timer();
     for (auto& [name, telling] : ends_) {
         if (telling.at > context_.now) continue;
         telling.at = context_.now + telling.again.next(context_.random);
@@ -402,6 +356,7 @@ std::optional<TimePoint> Decisions::next_wake() const {
     const auto consider = [&](TimePoint at) { wake = wake ? std::min(*wake, at) : at; };
     for (const auto& [id, telling] : commits_) consider(telling.at);
     for (const auto& [name, telling] : ends_) consider(telling.at);
+    if (const auto disputes = disputes_.next_wake()) consider(*disputes);
     return wake;
 }
 

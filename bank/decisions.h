@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bank/context.h"
+#include "bank/disputes.h"
 #include "common/core/backoff.h"
 
 namespace p2pbank::bank {
@@ -28,6 +29,10 @@ class Decisions {
     void heard_in_epoch(const Account& account, uint64_t epoch);
 
     void on_settle(Account& account, const wire::Datagram& datagram, const Origin& from);
+    // The last statement of an account that is in no cohort, if it can be taken: the account's own,
+    // the next of its chain, adding up. What is wrong with it has been noticed.
+    std::optional<wire::Statement> last_statement(const Account& account, const wire::Exit& exit);
+    void on_evidence(const Account& account, const wire::Datagram& datagram);
     void on_operation_begin(Account& account, const wire::OperationBegin& begin,
                             const Origin& from);
     void on_decision_request(Account& account, const wire::DecisionRequest& request,
@@ -44,8 +49,8 @@ class Decisions {
     void tell_end(const Account& account);
 
     // Both ends of every channel that the operation's settlements change fit together. What does
-    // not is said in `why`.
-    bool cut_matches(const Operation& operation, std::string& why) const;
+    // not is said in `why`, and, sealed, becomes a dispute: the operation is to be aborted then.
+    bool cut_matches(const Operation& operation, std::string& why);
 
     wire::Datagram cohort_ended(const Account& account) const;
 
@@ -61,15 +66,35 @@ class Decisions {
         TimePoint at{};
         Backoff again;
     };
-    bool is_committable(const wire::DecisionRequest& request, std::string& why) const;
+    // What a statement has to be of.
+    struct Expected {
+        OperationId operation;  // none: the end of the account
+        wire::OperationKind kind = wire::OPERATION_NONE;
+        CohortId cohort;
+        CohortId joining;  // of a join: this cohort counts as well
+        uint64_t epoch = 0;
+    };
+    // The statement, if it is what is expected, signed by the account, and can follow the one
+    // before. A lie is recorded, and what else is wrong is noticed.
+    std::optional<wire::Statement> take(const Account& account,
+                                        const wire::SignedStatement& statement,
+                                        const Expected& expected);
+    bool is_committable(const wire::DecisionRequest& request, std::string& why);
+    // What the account has signed for the operation is still what follows its newest statement.
+    bool is_current(const Account& account, const OperationId& id,
+                    const Settlement& settlement) const;
     // True if the account's cohort has ended without it: it was told so.
     bool tell_if_ended(Account& account, const wire::Datagram* datagram, const Origin& from);
     void reply_decision(const OperationId& id, wire::OperationKind kind, bool commit,
                         const Origin& to, const std::string& why);
+    // The operation is known, or its initiator has signed that it began it: nobody supersedes
+    // somebody else's operations.
+    bool is_begun(const OperationId& id, wire::OperationKind kind, const Account& teller) const;
     wire::Datagram commit_message(const OperationId& id, const Committed& commit) const;
     void tell_commit(const OperationId& id, Duration after);
 
     Context& context_;
+    Disputes disputes_;
     Settled settled_;
     std::map<OperationId, Telling> commits_;            // not acknowledged by all
     std::map<std::string, Telling, std::less<>> ends_;  // by member

@@ -8,7 +8,6 @@
 #include "common/base/text.h"
 #include "common/base/words.h"
 #include "common/core/answer_wire.h"
-#include "common/core/authority.h"
 
 namespace p2pbank::bank {
 namespace {
@@ -29,9 +28,11 @@ std::vector<Answer::Fact> row_of(const Product& product) {
 
 }  // namespace
 
-Desk::Desk(Context& context, SignIn& sign_in, NextJob next_job, AnswerConsole answer_console)
+Desk::Desk(Context& context, SignIn& sign_in, Bindings& bindings, NextJob next_job,
+           AnswerConsole answer_console)
     : context_(context),
       sign_in_(sign_in),
+      bindings_(bindings),
       next_job_(std::move(next_job)),
       answer_console_(std::move(answer_console)) {}
 
@@ -56,12 +57,12 @@ void Desk::at_console(CommandId id, std::string_view line) {
 
 void Desk::on_ask(const wire::Datagram& datagram, const Origin& from) {
     const wire::Ask& ask = datagram.ask();
-    switch (recent_.begin(from.address, ask.nonce())) {
+    switch (recent_.begin(from.party(), ask.nonce())) {
         case RecentAsks::Known::in_progress:
             return;
         case RecentAsks::Known::answered: {
             wire::Datagram message;
-            *message.mutable_told() = recent_.told(from.address, ask.nonce());
+            *message.mutable_told() = recent_.told(from.party(), ask.nonce());
             context_.send(from, std::move(message));
             return;
         }
@@ -71,7 +72,7 @@ void Desk::on_ask(const wire::Datagram& datagram, const Origin& from) {
     Asker asker;
     asker.from = from;
     asker.nonce = ask.nonce();
-    const Account* account = context_.state.find(from.name);
+    const Account* account = from.is_account ? context_.state.find(from.name) : nullptr;
     if (account != nullptr && !account->exited && from.instance >= account->boots) {
         asker.account = account->name;
     }
@@ -88,6 +89,10 @@ void Desk::on_ask(const wire::Datagram& datagram, const Origin& from) {
         reply(asker, sign_in_.at_console({ask.words().begin(), ask.words().end()}));
         return;
     }
+    if (ask.words(0) == "bind") {
+        if (asker.caller.session == 0) return reply(asker, refuse(asker, "bind", Role::customer));
+        return reply(asker, bindings_.bind(from, asker.caller, ask));
+    }
     if (!handles(ask.words(0))) {
         return reply(asker, failure("unknown-command",
                                     quote(ask.words(0)) + " is not a command of this bank"));
@@ -99,9 +104,7 @@ void Desk::on_ask(const wire::Datagram& datagram, const Origin& from) {
 std::optional<Answer> Desk::why_not(Asker& asker, const wire::Datagram& datagram) {
     const wire::Ask& ask = datagram.ask();
     if (ask.authority().session() != 0) {
-        auto caller = sign_in_.caller_of(ask.authority(),
-                                         signed_text(asker.from.name, asker.from.instance, ask),
-                                         Repeats::refused);
+        auto caller = sign_in_.caller_of(ask.authority(), asker.from, Repeats::refused);
         if (!caller) return failure(caller.error());
         asker.caller = std::move(caller).value();
     }
@@ -115,8 +118,7 @@ std::optional<Answer> Desk::why_not(Asker& asker, const wire::Datagram& datagram
 
 Answer Desk::refuse(const Asker& asker, std::string_view verb, Role least) {
     if (asker.caller.session != 0) return sign_in_.not_allowed(asker.caller, verb, least);
-    sign_in_.refused(asker.account.empty() ? to_string(asker.from.address) : asker.account, verb,
-                     "not-signed-in");
+    sign_in_.refused(asker.from.who(), verb, "not-signed-in");
     const std::string whom = least == Role::customer ? "the account's owner"
                              : least == Role::teller ? "a teller"
                                                      : "an admin";
@@ -176,7 +178,7 @@ void Desk::tell(const Origin& to, uint64_t nonce, Answer answer, uint64_t sessio
     out->set_nonce(nonce);
     out->set_session(session);
     to_wire(answer, out->mutable_answer());
-    recent_.end(to.address, *out);
+    recent_.end(to.party(), *out);
     context_.send(to, std::move(message));
 }
 

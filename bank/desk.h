@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bank/bindings.h"
 #include "bank/command_list.h"
 #include "bank/context.h"
 #include "bank/history/queries.h"
@@ -24,7 +25,8 @@ class Desk {
     using AnswerConsole = std::function<void(CommandId, Answer)>;
     using NextJob = std::function<JobId()>;
 
-    Desk(Context& context, SignIn& sign_in, NextJob next_job, AnswerConsole answer_console);
+    Desk(Context& context, SignIn& sign_in, Bindings& bindings, NextJob next_job,
+         AnswerConsole answer_console);
 
     // A command at the console, or false if it is none of these. It is answered now or after a job.
     static bool handles(std::string_view verb);
@@ -111,6 +113,7 @@ class Desk {
 
     Context& context_;
     SignIn& sign_in_;
+    Bindings& bindings_;
     NextJob next_job_;
     AnswerConsole answer_console_;
     RecentAsks recent_;

@@ -4,6 +4,7 @@
 
 #include "bank/timing.h"
 #include "common/base/check.h"
+#include "common/core/statement.h"
 #include "common/wire/convert.h"
 
 namespace p2pbank::bank {
@@ -23,6 +24,14 @@ Answer exit_answer(const Account& account, bool empty) {
     Answer answer =
         success((empty ? "close " : "exit ") + account.name + " balance " + to_string(balance));
     return answer.fact("name", account.name).fact("balance", balance);
+}
+
+// A code as a customer's program gives it is shown to people: anything else than a word is none.
+std::string code_of(const wire::SettleRefused& refused) {
+    const std::string& code = refused.code();
+    const bool is_word = !code.empty() && code.size() <= 32 &&
+                         code.find_first_not_of("abcdefghijklmnopqrstuvwxyz-") == std::string::npos;
+    return is_word ? code : "refused";
 }
 
 bool same(const Requester& a, const Requester& b) {
@@ -259,10 +268,10 @@ void Procedures::on_settled(const OperationId& id) {
 void Procedures::on_settle_refused(const Account& account, const wire::SettleRefused& refused) {
     const OperationId id = from_wire(refused.operation());
     for (Forming& forming : forming_) {
-        if (forming.operation == id) forming.refusals[account.name] = refused.code();
+        if (forming.operation == id) forming.refusals[account.name] = code_of(refused);
     }
     for (Ending& ending : ending_) {
-        if (ending.operation == id) ending.refusals[account.name] = refused.code();
+        if (ending.operation == id) ending.refusals[account.name] = code_of(refused);
     }
 }
 
@@ -514,15 +523,11 @@ bool Procedures::advance(Exiting& exiting) {
 
 void Procedures::on_exit(const Requester& requester, const Account& account,
                          const wire::Exit& exit) {
-    const Totals totals = from_wire(exit.totals());
     const Cohort* cohort = context_.state.cohort_of(account);
     const auto order = std::find_if(exiting_.begin(), exiting_.end(), [&](const Exiting& exiting) {
         return exiting.name == account.name && exiting.nonce == exit.order();
     });
     const bool ordered = exit.order() == 0 || order != exiting_.end();
-    const bool empty = exit.empty() || (order != exiting_.end() && order->empty);
-    const auto settled =
-        checked_add(account.totals.dealings, context_.state.business.pending_sum(account.name));
     if (account.exited) {
         reply_(requester, exit_answer(account, exit.empty()));
     } else if (cohort != nullptr || account.ended_cohort().value() != 0) {
@@ -531,28 +536,44 @@ void Procedures::on_exit(const Requester& requester, const Account& account,
                                                               "first"));
     } else if (!ordered) {
         reply_(requester, failure("refused", "the operator has given up closing the account"));
-    } else if (auto why_not = why_not_close(account, empty, totals.balance)) {
-        if (order != exiting_.end()) {
-            reply_(order->requester, *why_not);
-            exiting_.erase(order);
-        }
-        reply_(requester, std::move(*why_not));
-        return;
-    } else if (!adds_up(totals, ChannelMap()) || totals.carried != account.totals.carried ||
-               settled != totals.dealings || !Decisions::is_sane(exit.activity())) {
-        context_.notice(Severity::error,
-                        "refuses the last balance of " + account.name + ": it does not add up");
-        reply_(requester, failure("refused", "the last balance does not add up"));
     } else {
-        State::Record record;
-        record.mutable_exited()->set_name(account.name);
-        *record.mutable_exited()->mutable_totals() = exit.totals();
-        *record.mutable_exited()->mutable_activity() = exit.activity();
-        record.mutable_exited()->set_activity_left_out(exit.activity_left_out());
-        context_.commit(record);
-        reply_(requester, exit_answer(account, exit.empty()));
+        const bool empty = exit.empty() || (order != exiting_.end() && order->empty);
+        auto refused = close(account, exit, empty);
+        if (!refused) {
+            reply_(requester, exit_answer(account, exit.empty()));
+        } else {
+            if (order != exiting_.end()) {
+                reply_(order->requester, *refused);
+                exiting_.erase(order);
+            }
+            reply_(requester, std::move(*refused));
+            return;
+        }
     }
     run(exiting_);
+}
+
+std::optional<Answer> Procedures::close(const Account& account, const wire::Exit& exit,
+                                        bool empty) {
+    const auto last = decisions_.last_statement(account, exit);
+    if (!last) return failure("refused", "the last balance cannot be taken as it is");
+    const Totals totals = from_wire(last->totals());
+    if (auto why_not = why_not_close(account, empty, totals.balance)) return why_not;
+    const auto dealings =
+        checked_add(account.totals.dealings, context_.state.business.pending_sum(account.name));
+    if (totals.carried != account.totals.carried || dealings != totals.dealings) {
+        context_.notice(Severity::error,
+                        "refuses the last balance of " + account.name + ": it does not add up");
+        return failure("refused", "the last balance does not add up");
+    }
+    State::Record record;
+    record.mutable_exited()->set_name(account.name);
+    *record.mutable_exited()->mutable_statement() = exit.statement();
+    if (context_.sealed()) {
+        record.mutable_exited()->set_signing_key(secure::to_bytes(account.keys().signing));
+    }
+    context_.commit(record);
+    return std::nullopt;
 }
 
 // --- audit

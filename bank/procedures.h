@@ -122,6 +122,8 @@ class Procedures {
     bool is_eligible(const Account& account) const;
     // Why the account cannot be closed with this balance; nothing if it can.
     std::optional<Answer> why_not_close(const Account& account, bool empty, Money balance) const;
+    // Closes the account with its last statement, or says why that cannot be.
+    std::optional<Answer> close(const Account& account, const wire::Exit& exit, bool empty);
     std::string unsettled(const OperationId& id, const std::vector<std::string>& members,
                           const std::map<std::string, std::string>& refusals) const;
     template <class Procedure>

@@ -5,7 +5,7 @@
 
 namespace p2pbank::bank {
 
-RecentAsks::Known RecentAsks::begin(const Address& from, uint64_t nonce) {
+RecentAsks::Known RecentAsks::begin(const Party& from, uint64_t nonce) {
     const Key key{from, nonce};
     const auto found = asked_.find(key);
     if (found != asked_.end()) return found->second.answered ? Known::answered : Known::in_progress;
@@ -15,7 +15,7 @@ RecentAsks::Known RecentAsks::begin(const Address& from, uint64_t nonce) {
     return Known::fresh;
 }
 
-void RecentAsks::end(const Address& from, const wire::Told& told) {
+void RecentAsks::end(const Party& from, const wire::Told& told) {
     const auto found = asked_.find(Key{from, told.nonce()});
     if (found == asked_.end() || found->second.answered) return;
     Asked& asked = found->second;
@@ -27,7 +27,7 @@ void RecentAsks::end(const Address& from, const wire::Told& told) {
     while (bytes_ > limits::kMaxRecentAskBytes && order_.size() > 1) forget_oldest();
 }
 
-const wire::Told& RecentAsks::told(const Address& from, uint64_t nonce) const {
+const wire::Told& RecentAsks::told(const Party& from, uint64_t nonce) const {
     const auto found = asked_.find(Key{from, nonce});
     P2PBANK_CHECK(found != asked_.end() && found->second.answered);
     return found->second.told;

@@ -9,7 +9,7 @@
 #include <map>
 #include <utility>
 
-#include "common/base/address.h"
+#include "bank/context.h"
 #include "common/wire/messages.pb.h"
 
 namespace p2pbank::bank {
@@ -18,16 +18,16 @@ class RecentAsks {
   public:
     enum class Known { fresh, in_progress, answered };
 
-    // What has become of the Ask of that nonce from that address. A fresh one is in progress from
+    // What has become of the Ask of that nonce from that party. A fresh one is in progress from
     // now on.
-    Known begin(const Address& from, uint64_t nonce);
+    Known begin(const Party& from, uint64_t nonce);
     // Keeps what it was told. Does nothing when it was not in progress (any more).
-    void end(const Address& from, const wire::Told& told);
+    void end(const Party& from, const wire::Told& told);
     // What an answered one was told. Requires that begin() has just said so.
-    const wire::Told& told(const Address& from, uint64_t nonce) const;
+    const wire::Told& told(const Party& from, uint64_t nonce) const;
 
   private:
-    using Key = std::pair<Address, uint64_t>;
+    using Key = std::pair<Party, uint64_t>;
     struct Asked {
         bool answered = false;
         wire::Told told;

@@ -1,7 +1,6 @@
 // What customer processes ask for: to be attached, and commands that they pass on. Part of Bank.
 #include "bank/bank.h"
 #include "common/base/names.h"
-#include "common/core/authority.h"
 #include "common/wire/convert.h"
 
 namespace p2pbank {
@@ -10,10 +9,6 @@ using namespace bank;
 
 void Bank::on_customer_command(const wire::Datagram& datagram, const Origin& from) {
     const wire::Command& command = datagram.command();
-    if (command.has_open()) {
-        on_open(datagram, command, from);
-        return;
-    }
     const Account* account = context_.state.find(datagram.sender());
     if (account == nullptr || datagram.instance() < account->boots) return;
     const Requester requester{CommandId(), account->name, datagram.instance(), command.request(),
@@ -75,8 +70,7 @@ Answer Bank::opened_answer(const Account& account) const {
     return answer.fact("name", account.name).fact("balance", account.totals.opening);
 }
 
-Result<std::string> Bank::owner_of(const wire::Datagram& datagram) {
-    const wire::Open& open = datagram.command().open();
+Result<std::string> Bank::owner_of(const wire::Open& open, const Origin& from) {
     if (open.authority().session() == 0) {
         if (!context_.settings.require_verified) return std::string();
         sign_in_.refused(open.name(), "open", "not-signed-in");
@@ -84,9 +78,7 @@ Result<std::string> Bank::owner_of(const wire::Datagram& datagram) {
                      "this bank opens accounts for verified people only: `register`, `verify` and "
                      "`sign-in` first"};
     }
-    const auto caller = sign_in_.caller_of(
-        open.authority(), signed_text(datagram.sender(), datagram.instance(), open),
-        Repeats::allowed);
+    const auto caller = sign_in_.caller_of(open.authority(), from, Repeats::allowed);
     if (!caller) return caller.error();
     if (caller.value().verified) return caller.value().email;
     sign_in_.refused(caller.value().email, "open", "not-verified");
@@ -99,12 +91,17 @@ void Bank::on_open(const wire::Datagram& datagram, const wire::Command& command,
                    const Origin& from) {
     const wire::Open& open = command.open();
     const Account* known = context_.state.find(open.name());
+    const bool same_key =
+        known != nullptr && (!context_.sealed() || known->keys().channel == from.key);
     wire::Datagram message;
     wire::Reply* out = message.mutable_reply();
     out->set_request(command.request());
-    if (known == nullptr || known->opener != open.opener() || open.opener() == 0) {
+    if (!same_key || known->opener != open.opener() || open.opener() == 0) {
         auto why_not = why_not_open(open.name(), open);
-        const auto owner = why_not ? Result<std::string>(std::string()) : owner_of(datagram);
+        const auto keys = context_.sealed() ? bindings_.keys_of(from, open.signing_key(), nullptr)
+                                            : Result<secure::PublicKeys>(secure::PublicKeys());
+        if (!why_not && !keys) why_not = failure(keys.error());
+        const auto owner = why_not ? Result<std::string>(std::string()) : owner_of(open, from);
         if (!owner) why_not = failure(owner.error());
         if (why_not) {
             out->set_code(why_not->code);
@@ -121,6 +118,10 @@ void Bank::on_open(const wire::Datagram& datagram, const wire::Command& command,
         opened->set_port2(open.port2());
         opened->set_opener(open.opener());
         opened->set_owner(owner.value());
+        if (context_.sealed()) {
+            opened->set_channel_key(secure::to_bytes(keys.value().channel));
+            opened->set_signing_key(secure::to_bytes(keys.value().signing));
+        }
         context_.commit(record);
         record.Clear();
         auto* attached = record.mutable_attached();
@@ -135,6 +136,7 @@ void Bank::on_open(const wire::Datagram& datagram, const wire::Command& command,
                              Address{open.ip(), static_cast<uint16_t>(open.port1())});
         context_.commit(record);
         known = context_.state.find(open.name());
+        context_.heard(*known, from.address);
         context_.notice(Severity::info,
                         "opened account " + known->name + " at " + to_string(known->bank_side()));
     }
@@ -153,6 +155,18 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
     Account* account = context_.state.find(datagram.sender());
     wire::Datagram message;
     wire::AttachReply* out = message.mutable_attach_reply();
+    secure::PublicKeys taken;  // the keys of whoever takes over what was nobody's
+    if (account != nullptr && context_.sealed() && !from.is_account) {
+        const auto keys = account->keys().empty()
+                              ? bindings_.take_over(*account, from, attach)
+                              : Result<secure::PublicKeys>(Error{"other-key", ""});
+        if (!keys) {
+            out->set_other_key(true);
+            context_.send(from, std::move(message));
+            return;
+        }
+        taken = keys.value();
+    }
     if (account == nullptr || attach.opener() == 0 ||
         (account->opener != 0 && account->opener != attach.opener())) {
         context_.send(from, std::move(message));
@@ -171,7 +185,7 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
     const bool sane = parse_ip(ip_to_string(attach.ip())).ok() && attach.port1() > 0 &&
                       attach.port1() <= 65'535 && attach.port2() > 0 && attach.port2() <= 65'535;
     const bool news = datagram.instance() > account->boots || !account->attached ||
-                      datagram.epoch() > account->epoch;
+                      datagram.epoch() > account->epoch || !taken.empty();
     if (sane && news && !account->exited) {
         State::Record record;
         auto* attached = record.mutable_attached();
@@ -184,7 +198,19 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
         attached->set_epoch(std::max(datagram.epoch(), account->epoch));
         attached->set_proven(from.address ==
                              Address{attach.ip(), static_cast<uint16_t>(attach.port1())});
+        if (!taken.empty()) {
+            attached->set_channel_key(secure::to_bytes(taken.channel));
+            attached->set_signing_key(secure::to_bytes(taken.signing));
+        }
         context_.commit(record);
+        context_.heard(*account, from.address);
+        if (!taken.empty()) {
+            context_.notice(Severity::info, account->name + " is now that of the key " +
+                                                secure::fingerprint(taken) + " at " +
+                                                to_string(from.address));
+        }
+    } else if (!taken.empty() && !account->exited) {
+        return;  // nothing was taken over
     }
     const Cohort* cohort = context_.state.find_cohort(account->cohort);
     out->set_known(true);
@@ -194,17 +220,20 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
     out->set_adjustments(account->corrections.cents());
     to_wire(account->totals, out->mutable_totals());
     out->set_epoch(account->epoch);
+    out->set_statements(account->statements());
+    out->set_statement_digest(account->statement_digest());
     context_.send(from, std::move(message));
     if (account->ended_cohort().value() != 0) {
         context_.send(from, decisions_.cohort_ended(*account));
     }
 }
 
-// An account that the operator opened, or a row of an edited CSV, for a process without one: the
-// one that listens where the account says, or that names it.
+// An account that nobody has, for a process without one: the one that it names, or that is
+// registered where the process listens.
 void Bank::offer_account(const wire::Attach& attach, const Origin& from) {
+    const bool named = !attach.wanted().empty();
     const Account* found = nullptr;
-    if (!attach.wanted().empty()) {
+    if (named) {
         found = context_.state.find(attach.wanted());
     } else {
         for (const Account& account : context_.state.accounts()) {
@@ -214,10 +243,9 @@ void Bank::offer_account(const wire::Attach& attach, const Origin& from) {
             }
         }
     }
-    if (found == nullptr || found->exited || found->opener != 0) return;
+    if (found == nullptr || !bindings_.may_take_over(*found, from, named)) return;
     wire::Datagram message;
     message.mutable_account_offer()->set_name(found->name);
-
     context_.send(from, std::move(message));
 }
 

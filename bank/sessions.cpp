@@ -2,10 +2,7 @@
 
 #include <optional>
 
-#include <sodium.h>
-
 #include "common/base/limits.h"
-#include "common/core/authority.h"
 
 namespace p2pbank::bank {
 namespace {
@@ -14,11 +11,7 @@ constexpr Duration kMostIdle = std::chrono::hours(12);
 
 }  // namespace
 
-Sessions::~Sessions() {
-    for (auto& [id, session] : sessions_) sodium_memzero(session.key.data(), session.key.size());
-}
-
-uint64_t Sessions::begin(TimePoint now, const std::string& email, const KeyBytes& key) {
+uint64_t Sessions::begin(TimePoint now, const std::string& email, const Party& party) {
     end_idle(now);
     size_t of_person = 0;
     std::optional<uint64_t> oldest;
@@ -33,7 +26,7 @@ uint64_t Sessions::begin(TimePoint now, const std::string& email, const KeyBytes
     uint64_t id = random_.next64();
     while (id == 0 || sessions_.count(id) != 0) id = random_.next64();
     Session& session = sessions_[id];
-    session.key = key;
+    session.party = party;
     session.email = email;
     session.used = now;
     by_use_.push_back(id);
@@ -44,7 +37,6 @@ uint64_t Sessions::begin(TimePoint now, const std::string& email, const KeyBytes
 void Sessions::end(uint64_t id) {
     const auto found = sessions_.find(id);
     if (found == sessions_.end()) return;
-    sodium_memzero(found->second.key.data(), found->second.key.size());
     by_use_.erase(found->second.age);
     sessions_.erase(found);
 }
@@ -57,13 +49,13 @@ void Sessions::end_others(const std::string& email, uint64_t but) {
 }
 
 Result<std::string> Sessions::email_of(TimePoint now, const wire::Authority& authority,
-                                       std::string_view text, Repeats repeats) {
+                                       const Party& party, Repeats repeats) {
     if (authority.session() == 0) {
         return Error{"not-signed-in", "sign in first: `sign-in <email>`"};
     }
     end_idle(now);
     const auto found = sessions_.find(authority.session());
-    if (found == sessions_.end() || !is_signed(authority, found->second.key, text)) {
+    if (found == sessions_.end() || found->second.party != party) {
         return Error{"not-signed-in",
                      "the bank does not know this session (any more); sign in again"};
     }

@@ -1,9 +1,10 @@
 // Who has signed in at the bank: a bounded number of sessions, in memory only. Owned by SignIn
 // (bank/sign_in.h), which decides who gets one.
 //
-// A session is a number that everybody may know, and a key that only the person's process and the
-// bank have; requests are signed with it (common/core/authority.h). It ends when it is told to,
-// when it is idle for twelve hours, or when it was idle longest and room is needed.
+// A session is a number that counts only from whoever signed in: the owner of the key with which
+// the password came, wherever that is (in clear: whoever is at that address). Requests of a session
+// are counted, so that none counts twice. It ends when it is told to, when it is idle for twelve
+// hours, or when it was idle longest and room is needed.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +12,11 @@
 #include <list>
 #include <map>
 #include <string>
-#include <string_view>
 
+#include "bank/context.h"
 #include "common/base/result.h"
 #include "common/base/time.h"
-#include "common/core/keyed_random.h"
+#include "common/secure/keyed_random.h"
 #include "common/wire/messages.pb.h"
 
 namespace p2pbank::bank {
@@ -26,26 +27,25 @@ enum class Repeats { refused, allowed };
 class Sessions {
   public:
     explicit Sessions(KeyedRandom& random) : random_(random) {}
-    ~Sessions();
     Sessions(const Sessions&) = delete;
     Sessions& operator=(const Sessions&) = delete;
 
     // Gives the session's number, which is not 0.
-    uint64_t begin(TimePoint now, const std::string& email, const KeyBytes& key);
+    uint64_t begin(TimePoint now, const std::string& email, const Party& party);
     void end(uint64_t id);
     // Ends all of that person's but one.
     void end_others(const std::string& email, uint64_t but);
 
-    // Whose session signed `text`, a signed_text; it is not idle now. Errors: not-signed-in,
+    // Whose session it is that `party` names; it is not idle now. Errors: not-signed-in,
     // repeated-request.
     Result<std::string> email_of(TimePoint now, const wire::Authority& authority,
-                                 std::string_view text, Repeats repeats);
+                                 const Party& party, Repeats repeats);
 
     size_t size() const { return sessions_.size(); }
 
   private:
     struct Session {
-        KeyBytes key{};
+        Party party;
         std::string email;
         uint64_t counter = 0;      // the highest seen
         uint64_t seen_before = 0;  // which of the 64 below it: datagrams overtake each other

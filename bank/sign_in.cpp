@@ -6,7 +6,6 @@
 #include "common/base/check.h"
 #include "common/base/limits.h"
 #include "common/base/names.h"
-#include "common/core/authority.h"
 
 namespace p2pbank::bank {
 namespace {
@@ -19,12 +18,6 @@ constexpr const char* kNobodysHash =
 // No letter or digit that looks like another. All codes: 31^8, more than 8 * 10^11.
 constexpr std::string_view kCodeLetters = "23456789ABCDEFGHJKMNPQRSTUVWXYZ";
 constexpr size_t kCodeLength = 8;
-
-// Overwrites the secrets at the end of a block.
-struct Wiped {
-    wire::Secrets& secrets;
-    ~Wiped() { wipe(secrets); }
-};
 
 std::string to_code(std::string_view typed) {
     std::string code(typed);
@@ -57,6 +50,11 @@ Answer registered_answer(const Person& person) {
     return answer.line("the bank's operator has the code for `verify <code>`");
 }
 
+// Of an Ask that should have some and has none.
+Answer no_secrets() {
+    return failure("bad-secrets", "the request came without what was typed; try again");
+}
+
 Answer no_result(const JobResult& result) {
     return failure("busy", "the bank cannot work on passwords now (" +
                                result.outcome.error().message +
@@ -65,14 +63,11 @@ Answer no_result(const JobResult& result) {
 
 }  // namespace
 
-SignIn::SignIn(Context& context, KeyedRandom& random, const KeyBytes& key_seed, NextJob next_job,
-               Tell tell)
+SignIn::SignIn(Context& context, NextJob next_job, Tell tell)
     : context_(context),
-      random_(random),
-      keys_(make_key_pair(key_seed)),
       next_job_(std::move(next_job)),
       tell_(std::move(tell)),
-      sessions_(random),
+      sessions_(context.secrets),
       refusals_(limits::kMaxRefusalsAMinute) {}
 
 bool SignIn::handles(std::string_view verb) {
@@ -89,8 +84,7 @@ void SignIn::ask(const Origin& from, const wire::Ask& ask) {
     if (verb == "verify") return verify(from, ask, words);
     if (verb == "sign-in") return sign_in(from, ask, words);
 
-    const auto caller =
-        caller_of(ask.authority(), signed_text(from.name, from.instance, ask), Repeats::refused);
+    const auto caller = caller_of(ask.authority(), from, Repeats::refused);
     if (!caller) return tell(from, ask.nonce(), failure(caller.error()));
     if (verb == "passwd") return passwd(from, ask, caller.value(), words);
     if (verb == "sign-out") return tell(from, ask.nonce(), sign_out(caller.value(), words));
@@ -144,12 +138,10 @@ void SignIn::register_person(const Origin& from, const wire::Ask& ask, const Wor
         return tell(from, ask.nonce(),
                     same ? registered_answer(*known) : email_taken(known->email));
     }
-    auto secrets = secrets_of(from, ask, true);
-    if (!secrets) return tell(from, ask.nonce(), failure(secrets.error()));
-    const Wiped wiped{secrets.value()};
-    const auto named = check_person_name(secrets.value().name());
+    if (!ask.has_secrets()) return tell(from, ask.nonce(), no_secrets());
+    const auto named = check_person_name(ask.secrets().name());
     if (!named) return tell(from, ask.nonce(), failure(named.error()));
-    const auto strong = check_password(secrets.value().password(), email.value());
+    const auto strong = check_password(ask.secrets().password(), email.value());
     if (!strong) return tell(from, ask.nonce(), failure(strong.error()));
     if (const auto why = busy()) return tell(from, ask.nonce(), failure(*why));
     if (context_.state.business.people().size() >= limits::kMaxPeople ||
@@ -162,8 +154,8 @@ void SignIn::register_person(const Origin& from, const wire::Ask& ask, const Wor
     pending.from = from;
     pending.nonce = ask.nonce();
     pending.email = email.value();
-    pending.name = secrets.value().name();
-    start(HashPassword{Secret(secrets.value().password())}, std::move(pending));
+    pending.name = ask.secrets().name();
+    start(HashPassword{Secret(ask.secrets().password())}, std::move(pending));
 }
 
 void SignIn::registered(const Pending& pending, const JobResult& result) {
@@ -179,7 +171,7 @@ void SignIn::registered(const Pending& pending, const JobResult& result) {
     do {
         person.code.clear();
         for (size_t i = 0; i < kCodeLength; ++i) {
-            person.code += kCodeLetters[random_.below(kCodeLetters.size())];
+            person.code += kCodeLetters[context_.secrets.below(kCodeLetters.size())];
         }
     } while (context_.state.business.people().find_by_code(person.code) != nullptr);
     commit(person);
@@ -195,7 +187,7 @@ void SignIn::verify(const Origin& from, const wire::Ask& ask, const Words& words
     }
     const Person* found = context_.state.business.people().find_by_code(to_code(words[1]));
     if (found == nullptr) {
-        refused(from.name.empty() ? to_string(from.address) : from.name, "verify", "wrong-code");
+        refused(from.who(), "verify", "wrong-code");
         return tell(from, ask.nonce(),
                     failure("wrong-code", "no registration waits for this code (any more)"));
     }
@@ -215,9 +207,7 @@ void SignIn::sign_in(const Origin& from, const wire::Ask& ask, const Words& word
     if (words.size() != 2) return tell(from, ask.nonce(), usage("sign-in <email>"));
     const auto email = check_email(words[1]);
     if (!email) return tell(from, ask.nonce(), failure(email.error()));
-    auto secrets = secrets_of(from, ask, true);
-    if (!secrets) return tell(from, ask.nonce(), failure(secrets.error()));
-    const Wiped wiped{secrets.value()};
+    if (!ask.has_secrets()) return tell(from, ask.nonce(), no_secrets());
     if (const auto why = busy()) return tell(from, ask.nonce(), failure(*why));
     if (const auto wait = sign_ins_.begin(context_.now, email.value())) {
         return tell(from, ask.nonce(), too_many_attempts(*wait));
@@ -228,9 +218,8 @@ void SignIn::sign_in(const Origin& from, const wire::Ask& ask, const Words& word
     pending.from = from;
     pending.nonce = ask.nonce();
     pending.email = email.value();
-    pending.session_key = *key_from_bytes(secrets.value().session_key());
     pending.hash = person != nullptr ? person->password_hash : kNobodysHash;
-    VerifyPassword work{Secret(secrets.value().password()), pending.hash};
+    VerifyPassword work{Secret(ask.secrets().password()), pending.hash};
     start(std::move(work), std::move(pending));
 }
 
@@ -241,7 +230,7 @@ void SignIn::signed_in(const Pending& pending, const JobResult& result) {
         return tell(pending.from, pending.nonce, wrong_credentials());
     }
     sign_ins_.forgive(pending.email);
-    const uint64_t session = sessions_.begin(context_.now, pending.email, pending.session_key);
+    const uint64_t session = sessions_.begin(context_.now, pending.email, pending.from.party());
     Answer answer = success("sign-in " + person->email);
     answer.fact("email", person->email)
         .fact("name", person->name)
@@ -267,10 +256,8 @@ Answer SignIn::sign_out(const Caller& caller, const Words& words) {
 void SignIn::passwd(const Origin& from, const wire::Ask& ask, const Caller& caller,
                     const Words& words) {
     if (words.size() != 1) return tell(from, ask.nonce(), usage("passwd"));
-    auto secrets = secrets_of(from, ask, false);
-    if (!secrets) return tell(from, ask.nonce(), failure(secrets.error()));
-    const Wiped wiped{secrets.value()};
-    const auto strong = check_password(secrets.value().new_password(), caller.email);
+    if (!ask.has_secrets()) return tell(from, ask.nonce(), no_secrets());
+    const auto strong = check_password(ask.secrets().new_password(), caller.email);
     if (!strong) return tell(from, ask.nonce(), failure(strong.error()));
     if (const auto why = busy()) return tell(from, ask.nonce(), failure(*why));
     if (const auto wait = sign_ins_.begin(context_.now, caller.email)) {
@@ -281,10 +268,10 @@ void SignIn::passwd(const Origin& from, const wire::Ask& ask, const Caller& call
     pending.from = from;
     pending.nonce = ask.nonce();
     pending.email = caller.email;
-    pending.new_password = Secret(secrets.value().new_password());
+    pending.new_password = Secret(ask.secrets().new_password());
     pending.session = caller.session;
     pending.hash = context_.state.business.people().find(caller.email)->password_hash;
-    VerifyPassword work{Secret(secrets.value().password()), pending.hash};
+    VerifyPassword work{Secret(ask.secrets().password()), pending.hash};
     start(std::move(work), std::move(pending));
 }
 

@@ -3,10 +3,10 @@
 // attempts are kept in memory only, so a bank that was started again asks everybody to sign in
 // again.
 //
-// Passwords arrive sealed (common/core/seal.h) and are hashed and compared by jobs. An e-mail that
-// the bank does not know gets the same answer after the same work as a wrong password. After a few
-// failures the next attempt has to wait, longer each time: for each e-mail, and for who guesses
-// codes.
+// Passwords arrive in an Ask, as sealed as everything else, and are hashed and compared by jobs. An
+// e-mail that the bank does not know gets the same answer after the same work as a wrong password.
+// After a few failures the next attempt has to wait, longer each time: for each e-mail, and for who
+// guesses codes.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,7 @@
 #include "bank/people.h"
 #include "bank/sessions.h"
 #include "common/core/answer.h"
-#include "common/core/keyed_random.h"
-#include "common/core/seal.h"
+#include "common/secure/keyed_random.h"
 #include "common/wire/messages.pb.h"
 
 namespace p2pbank::bank {
@@ -43,31 +42,26 @@ class SignIn {
     // Gives the next id of a job of this node.
     using NextJob = std::function<JobId()>;
 
-    // `random` is Context::secrets, the seed BankSettings::key_seed.
-    SignIn(Context& context, KeyedRandom& random, const KeyBytes& key_seed, NextJob next_job,
-           Tell tell);
-
-    // What goes into the bank's answers to a Probe, and its fingerprint for people.
-    const KeyBytes& public_key() const { return keys_.public_key; }
+    SignIn(Context& context, NextJob next_job, Tell tell);
 
     // register, verify, sign-in, sign-out, passwd, role, people.
     static bool handles(std::string_view verb);
 
     // Requires handles(ask.words(0)), and that the Ask is no repeated one (bank/recent_asks.h).
-    // Tells the answer now or after a job, exactly once.
+    // Tells the answer now or after a job, exactly once. The Ask's secrets are the caller's to
+    // wipe.
     void ask(const Origin& from, const wire::Ask& ask);
     // The same at the console, by the operator: role, people. Requires handles(words[0]).
     Answer at_console(const std::vector<std::string>& words);
     // True if the job was one of these.
     bool on_job(JobId job, JobResult result);
 
-    // Who is behind any other request; `text` is its signed_text (common/core/authority.h). An Ask
-    // counts once: a repeated one must be found out first (bank/recent_asks.h). A Deal and an Open
-    // may come again, because their numbers tell; the bank looks for their answer first, for the
-    // session may be gone by then. Errors: not-signed-in (nobody has signed in, or the bank does
-    // not know the session, or no longer), repeated-request; each says what to do.
-    Result<Caller> caller_of(const wire::Authority& authority, std::string_view text,
-                             Repeats repeats);
+    // Who is behind any other request that came from there. An Ask counts once: a repeated one must
+    // be found out first (bank/recent_asks.h). A Deal and an Open may come again, because their
+    // numbers tell; the bank looks for their answer first, for the session may be gone by then.
+    // Errors: not-signed-in (nobody has signed in, or the bank does not know the session, or no
+    // longer, or not from there), repeated-request; each says what to do.
+    Result<Caller> caller_of(const wire::Authority& authority, const Origin& from, Repeats repeats);
 
     // FAILURE not-allowed for a caller whose role is not enough; it is written down, too.
     Answer not_allowed(const Caller& caller, std::string_view verb, Role least);
@@ -82,19 +76,14 @@ class SignIn {
     enum class Stage { registering, signing_in, checking_old_password, hashing_new_password };
     // Waits for its job.
     struct Pending {
-        Pending() = default;
-        Pending(Pending&&) = default;
-        ~Pending();
-
         Stage stage = Stage::registering;
         Origin from;
         uint64_t nonce = 0;
         std::string email;
-        std::string name;        // registering
-        Secret new_password;     // checking_old_password
-        KeyBytes session_key{};  // signing_in
-        uint64_t session = 0;    // passwd: stays when the others end
-        std::string hash;        // that was compared with: it may be changed meanwhile
+        std::string name;      // registering
+        Secret new_password;   // checking_old_password
+        uint64_t session = 0;  // passwd: stays when the others end
+        std::string hash;      // that was compared with: it may be changed meanwhile
     };
 
     void register_person(const Origin& from, const wire::Ask& ask, const Words& words);
@@ -110,17 +99,12 @@ class SignIn {
     void old_password_checked(Pending pending, const JobResult& result);
     void password_changed(const Pending& pending, const JobResult& result);
 
-    // What an Ask carries sealed. With a key of its own that key signs the Ask (session 0), so that
-    // nobody can put the sealed part under other words. Errors: bad-secrets.
-    Result<wire::Secrets> secrets_of(const Origin& from, const wire::Ask& ask, bool own_key) const;
     std::optional<Error> busy() const;
     void start(Job work, Pending pending);
     void tell(const Origin& to, uint64_t nonce, Answer answer, uint64_t session = 0);
     void commit(const Person& person);
 
     Context& context_;
-    KeyedRandom& random_;
-    const KeyPair keys_;
     NextJob next_job_;
     Tell tell_;
 

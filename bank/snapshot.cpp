@@ -1,5 +1,6 @@
 // The whole state as records, and back. Part of bank::State.
 #include "bank/state.h"
+#include "common/core/statement.h"
 #include "common/wire/convert.h"
 
 namespace p2pbank::bank {
@@ -34,8 +35,20 @@ void write_account(const Account& account, records::Account* out) {
     }
     out->set_ended_cohort(account.details->ended_cohort.value());
     out->set_owner(account.details->owner);
+    if (!account.keys().empty()) {
+        out->set_channel_key(secure::to_bytes(account.keys().channel));
+        out->set_signing_key(secure::to_bytes(account.keys().signing));
+    }
     out->set_replied_instance(account.details->replied_instance);
     if (account.details->replied_instance != 0) *out->mutable_reply() = account.details->reply;
+    if (account.details->ended_cohort.value() != 0) {
+        to_wire(account.details->ended_by, out->mutable_ended_operation());
+    }
+    out->set_statements(account.details->statements);
+    out->set_statement_digest(account.details->statement_digest);
+    for (const bank_evidence::Accusation& accusation : account.details->accusations) {
+        *out->add_accusations() = accusation;
+    }
 }
 
 }  // namespace
@@ -66,6 +79,9 @@ void State::snapshot(const std::function<void(std::string)>& take) const {
                 *settled->add_activity() = line;
             }
             settled->set_activity_left_out(settlement.activity_left_out);
+            *settled->mutable_statement() = settlement.statement;
+            settled->set_signing_key(settlement.signing_key);
+            settled->set_instance(settlement.instance);
         }
     }
     for (const auto& [id, commit] : committed) {
@@ -127,6 +143,15 @@ Result<void> State::apply_snapshot(const records::Snapshot& in) {
             settlement.orders_upto = settled.orders_upto();
             settlement.activity.assign(settled.activity().begin(), settled.activity().end());
             settlement.activity_left_out = settled.activity_left_out();
+            settlement.statement = settled.statement();
+            settlement.signing_key = settled.signing_key();
+            settlement.instance = settled.instance();
+            // Of a journal from before there were statements it has none.
+            if (settled.statement().statement().empty()) continue;
+            const auto statement = read_statement(settled.statement());
+            if (!statement) return bad("a settled statement");
+            settlement.number = statement->number();
+            settlement.previous = statement->previous();
         }
     }
     for (const records::Committed& read : in.committed()) {
@@ -170,13 +195,25 @@ Result<void> State::apply_account(const records::Account& in) {
         if (!read) return bad("a channel");
         account.more().channels[channel.peer()] = std::move(*read);
     }
-    if (in.ended_cohort() != 0) account.more().ended_cohort = CohortId(in.ended_cohort());
+    if (in.ended_cohort() != 0) {
+        account.more().ended_cohort = CohortId(in.ended_cohort());
+        account.more().ended_by = from_wire(in.ended_operation());
+    }
     if (!in.owner().empty()) account.more().owner = in.owner();
+    const auto set = set_keys(account, in.channel_key(), in.signing_key());
+    if (!set) return set;
     const auto deals = business.apply_account(in);
     if (!deals) return deals;
     if (in.replied_instance() != 0) {
         account.more().replied_instance = in.replied_instance();
         account.more().reply = in.reply();
+    }
+    if (in.statements() != 0) {
+        account.more().statements = in.statements();
+        account.more().statement_digest = in.statement_digest();
+    }
+    for (const bank_evidence::Accusation& accusation : in.accusations()) {
+        account.more().accusations.push_back(accusation);
     }
     return {};
 }

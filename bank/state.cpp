@@ -4,6 +4,8 @@
 
 #include "common/base/check.h"
 #include "common/base/dates.h"
+#include "common/base/limits.h"
+#include "common/core/statement.h"
 #include "common/wire/convert.h"
 
 namespace p2pbank::bank {
@@ -41,6 +43,34 @@ const std::string& Account::owner() const {
     return details ? details->owner : nobody;
 }
 
+const secure::PublicKeys& Account::keys() const {
+    static const secure::PublicKeys nobody;
+    return details ? details->keys : nobody;
+}
+
+const std::string& Account::statement_digest() const {
+    static const std::string none;
+    return details ? details->statement_digest : none;
+}
+
+Result<Settlement> settlement_of(const wire::SignedStatement& signed_statement,
+                                 const wire::Statement& statement, std::string signing_key) {
+    Settlement settlement;
+    settlement.totals = from_wire(statement.totals());
+    for (const wire::Channel& channel : statement.channels()) {
+        auto read = from_wire(channel);
+        if (!read) return bad("a settled channel");
+        settlement.channels[channel.peer()] = std::move(*read);
+    }
+    settlement.activity.assign(statement.activity().begin(), statement.activity().end());
+    settlement.activity_left_out = statement.activity_left_out();
+    settlement.statement = signed_statement;
+    settlement.signing_key = std::move(signing_key);
+    settlement.number = statement.number();
+    settlement.previous = statement.previous();
+    return settlement;
+}
+
 Money Account::shown_balance() const {
     const auto missing = checked_subtract(corrections, totals.adjustments);
     const auto shown = missing ? checked_add(totals.balance, *missing) : std::nullopt;
@@ -55,6 +85,11 @@ Account* State::find(std::string_view name) {
 const Account* State::find(std::string_view name) const {
     const auto found = by_name_.find(name);
     return found == by_name_.end() ? nullptr : found->second;
+}
+
+const Account* State::find_by_key(const KeyBytes& key) const {
+    const auto found = by_key_.find(key);
+    return found == by_key_.end() ? nullptr : found->second;
 }
 
 Cohort* State::find_cohort(CohortId id) {
@@ -139,6 +174,8 @@ Result<void> State::apply(const Record& record) {
             return apply_opened(record.opened());
         case Record::kAttached:
             return apply_attached(record.attached());
+        case Record::kBound:
+            return apply_bound(record.bound());
         case Record::kSettled:
             return apply_settled(record.settled());
         case Record::kBegun:
@@ -187,28 +224,10 @@ Result<void> State::apply(const Record& record) {
             }
             return {};
         }
-        case Record::kExited: {
-            Account* account = find(record.exited().name());
-            if (account == nullptr) return bad("exited");
-            Settlement last;
-            last.totals = from_wire(record.exited().totals());
-            last.orders_upto = business.newest_pending(account->name);
-            last.activity.assign(record.exited().activity().begin(),
-                                 record.exited().activity().end());
-            last.activity_left_out = record.exited().activity_left_out();
-            settle(*account, last, "exit");
-            telling_([&] { return account_closed(account->name, telling_.at_us); });
-            account->totals = last.totals;
-            account->corrections = account->totals.adjustments;
-            account->exited = true;
-            // It was in no operation: what it was still to hear of has been heard.
-            for (auto at = committed.begin(); at != committed.end();) {
-                at->second.unacked.erase(account->name);
-                at = at->second.unacked.empty() ? forget(at) : std::next(at);
-            }
-            table_changed = true;
-            return {};
-        }
+        case Record::kExited:
+            return apply_exited(record.exited());
+        case Record::kAccused:
+            return apply_accused(record.accused());
         case Record::kEdited:
             return apply_edited(record.edited());
         case Record::kReplied: {
@@ -353,14 +372,69 @@ void State::tell_activity(const std::string& name, const std::vector<wire::Activ
     }
 }
 
-void State::settle(const Account& account, const Settlement& settlement,
-                   const std::string& operation) {
+void State::settle(Account& account, const Settlement& settlement, const std::string& operation) {
     business.settle(account.name, settlement.orders_upto, telling_);
     telling_([&] {
         return settled(account.name, position, operation, settlement.totals.balance,
                        telling_.at_us);
     });
     tell_activity(account.name, settlement.activity, settlement.activity_left_out);
+    if (settlement.number == 0) return;  // of a journal from before there were statements
+    account.more().statements = settlement.number;
+    account.more().statement_digest = p2pbank::statement_digest(settlement.statement);
+    telling_([&] {
+        return statement_committed(position, account.name, settlement.number, telling_.at_us,
+                                   operation, settlement.signing_key,
+                                   settlement.statement.SerializeAsString());
+    });
+}
+
+Result<void> State::apply_exited(const records::Exited& exited) {
+    Account* account = find(exited.name());
+    if (account == nullptr) return bad("exited");
+    Settlement last;
+    if (exited.has_statement()) {
+        const auto statement = read_statement(exited.statement());
+        if (!statement) return bad("a last statement");
+        auto read = settlement_of(exited.statement(), *statement, exited.signing_key());
+        if (!read) return read.error();
+        last = std::move(read).value();
+    } else {
+        last.totals = from_wire(exited.totals());
+        last.activity.assign(exited.activity().begin(), exited.activity().end());
+        last.activity_left_out = exited.activity_left_out();
+    }
+    last.orders_upto = business.newest_pending(account->name);
+    settle(*account, last, "exit");
+    telling_([&] { return account_closed(account->name, telling_.at_us); });
+    account->totals = last.totals;
+    account->corrections = account->totals.adjustments;
+    account->exited = true;
+    // It was in no operation: what it was still to hear of has been heard.
+    for (auto at = committed.begin(); at != committed.end();) {
+        at->second.unacked.erase(account->name);
+        at = at->second.unacked.empty() ? forget(at) : std::next(at);
+    }
+    table_changed = true;
+    return {};
+}
+
+Result<void> State::apply_accused(const bank_evidence::Accusation& accused) {
+    Account* account = find(accused.name());
+    if (account == nullptr) return bad("accused");
+    telling_([&] {
+        return accusation(position, account->name, telling_.at_us, accused.text(),
+                          accused.SerializeAsString());
+    });
+    auto& all = account->more().accusations;
+    if (all.size() >= limits::kMaxAccusations) return {};
+    bank_evidence::Accusation& kept = all.emplace_back();
+    kept.set_name(accused.name());
+    kept.set_kind(accused.kind());
+    kept.set_text(accused.text());
+    *kept.mutable_operation() = accused.operation();
+    kept.set_at_ms(accused.at_ms());
+    return {};
 }
 
 // From now on the operation is known as aborted, or not known: nobody is left who could ask and
@@ -396,6 +470,10 @@ Result<void> State::apply_opened(const records::Opened& opened) {
     account.opener = opened.opener();
     account.exited = opened.exited();
     if (!opened.owner().empty()) account.more().owner = opened.owner();
+    if (!opened.channel_key().empty()) {
+        const auto set = set_keys(account, opened.channel_key(), opened.signing_key());
+        if (!set) return set;
+    }
     telling_([&] {
         return account_opened(account.name, opened.owner(), account.totals.opening, telling_.at_us);
     });
@@ -417,6 +495,10 @@ Result<void> State::apply_attached(const records::Attached& attached) {
     if (account->ip != attached.ip() || account->port1 != port1 || account->port2 != port2) {
         table_changed = true;
     }
+    if (!attached.channel_key().empty()) {
+        const auto set = set_keys(*account, attached.channel_key(), attached.signing_key());
+        if (!set) return set;
+    }
     account->ip = attached.ip();
     account->port1 = port1;
     account->port2 = port2;
@@ -428,24 +510,77 @@ Result<void> State::apply_attached(const records::Attached& attached) {
     return {};
 }
 
+Result<void> State::apply_bound(const records::Bound& bound) {
+    Account* account = find(bound.name());
+    if (account == nullptr) return bad("bound");
+    const auto set = set_keys(*account, bound.channel_key(), bound.signing_key());
+    if (!set) return set;
+    if (bound.reset()) reset(*account, bound.epoch());
+    return {};
+}
+
+Result<void> State::set_keys(Account& account, const std::string& channel_key,
+                             const std::string& signing_key) {
+    secure::PublicKeys keys;
+    if (!channel_key.empty() || !signing_key.empty()) {
+        const auto channel = secure::key_from_bytes(channel_key);
+        const auto signing = secure::key_from_bytes(signing_key);
+        if (!channel || !signing || *channel == *signing) return bad("keys");
+        for (const KeyBytes& key : {*channel, *signing}) {
+            const Account* other = find_by_key(key);
+            if (key == KeyBytes{} || (other != nullptr && other != &account)) return bad("keys");
+        }
+        keys = {*channel, *signing};
+    }
+    if (!account.keys().empty()) {
+        by_key_.erase(account.keys().channel);
+        by_key_.erase(account.keys().signing);
+    }
+    if (account.details || !keys.empty()) account.more().keys = keys;
+    if (keys.empty()) return {};
+    by_key_.emplace(keys.channel, &account);
+    by_key_.emplace(keys.signing, &account);
+    return {};
+}
+
+void State::reset(Account& account, uint64_t epoch) {
+    account.epoch = std::max(account.epoch, epoch);
+    business.cancel(
+        account.name, [](const PendingDeal&) { return true; }, telling_);
+    telling_([&] { return rolled_back(account.name); });
+    account.opener = 0;
+    account.boots = 0;
+    account.attached = false;
+    account.proven = false;
+    // Requests of the next process are counted from 1 on.
+    account.more().replied_instance = 0;
+    account.more().reply.Clear();
+}
+
 Result<void> State::apply_settled(const records::Settled& settled) {
     Account* account = find(settled.name());
     if (account == nullptr) return bad("settled");
     Operation& operation = newest(from_wire(settled.operation()), settled.kind());
     Settlement& settlement = operation.settlements[settled.name()];
-    settlement.orders_upto = 0;
-    settlement.totals = from_wire(settled.totals());
-    settlement.channels.clear();
-    for (const wire::Channel& channel : settled.channels()) {
-        auto read = from_wire(channel);
-        if (!read) return bad("a settled channel");
-        settlement.channels[channel.peer()] = std::move(*read);
+    settlement = Settlement();
+    wire::Statement statement;
+    if (settled.has_statement()) {
+        auto signed_one = read_statement(settled.statement());
+        if (!signed_one) return bad("a settled statement");
+        statement = std::move(*signed_one);
+    } else {
+        *statement.mutable_totals() = settled.totals();
+        *statement.mutable_channels() = settled.channels();
+        *statement.mutable_activity() = settled.activity();
+        statement.set_activity_left_out(settled.activity_left_out());
     }
+    auto read = settlement_of(settled.statement(), statement, settled.signing_key());
+    if (!read) return read.error();
+    settlement = std::move(read).value();
+    settlement.instance = settled.instance();
     // The deals that it covers are those of this epoch: older ones are void.
     raise_epoch(*account, settled.epoch());
     settlement.orders_upto = business.newest_pending(account->name);
-    settlement.activity.assign(settled.activity().begin(), settled.activity().end());
-    settlement.activity_left_out = settled.activity_left_out();
     return {};
 }
 
@@ -542,6 +677,7 @@ Result<void> State::apply_cohort_ended(const records::CohortEnded& ended) {
         AccountDetails& details = account->more();
         details.channels.clear();
         details.ended_cohort = id;
+        details.ended_by = from_wire(ended.operation());
     }
     // Whatever its members had under way, and had not acknowledged, ends with the cohort.
     for (const std::string& member : found->second.members) {
@@ -554,6 +690,9 @@ Result<void> State::apply_cohort_ended(const records::CohortEnded& ended) {
             return entry.first.initiator == member || entry.second.cohort == id;
         });
     }
+    telling_([&] {
+        return cohort_end(position, id.value(), found->second.name, by_force, telling_.at_us);
+    });
     operations.erase("bank:" + found->second.name);
     cohorts.erase(found);
     table_changed = true;
@@ -568,10 +707,14 @@ Result<void> State::apply_edited(const records::Edited& edited) {
     if (!corrections) return bad("edited");
     account->corrections = *corrections;
     if (!account->attached) {  // no process has it yet: nobody else could apply it
-        const auto balance = checked_add(account->totals.balance, by);
-        if (!balance || balance->is_negative()) return bad("edited");
-        account->totals.balance = *balance;
-        account->totals.adjustments = *corrections;
+        const auto missing = checked_subtract(*corrections, account->totals.adjustments);
+        const auto balance =
+            missing ? checked_add(account->totals.balance, *missing) : std::nullopt;
+        // Below zero it waits for a process, as any other correction.
+        if (balance && !balance->is_negative()) {
+            account->totals.balance = *balance;
+            account->totals.adjustments = *corrections;
+        }
     }
     account->ip = edited.ip();
     account->port1 = static_cast<uint16_t>(edited.port1());

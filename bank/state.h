@@ -24,17 +24,26 @@
 #include "common/base/ids.h"
 #include "common/base/money.h"
 #include "common/base/result.h"
+#include "common/secure/identity.h"
 #include "common/wire/books.h"
 
 namespace p2pbank::bank {
 
 // What only few of a million accounts have.
 struct AccountDetails {
-    ChannelMap channels;    // as settled
-    CohortId ended_cohort;  // its end has not been acknowledged yet
-    std::string owner;      // the e-mail of the person it belongs to, if it does
+    ChannelMap channels;      // as settled
+    CohortId ended_cohort;    // its end has not been acknowledged yet
+    OperationId ended_by;     // the freeze that ended it; none: by force
+    std::string owner;        // the e-mail of the person it belongs to, if it does
+    secure::PublicKeys keys;  // whose process acts for it; nobody's in clear, or until one takes it
     uint64_t replied_instance = 0;
     wire::Reply reply;  // the last, to a command of that instance
+    // The chain of its statements: the number and the digest of the newest that is committed.
+    uint64_t statements = 0;
+    std::string statement_digest;
+    // What it was found out in, without the evidence, which the history has. At most
+    // limits::kMaxAccusations.
+    std::vector<bank_evidence::Accusation> accusations;
 };
 
 struct Account {
@@ -61,6 +70,9 @@ struct Account {
     // as the balance covers them.
     Money shown_balance() const;
     const std::string& owner() const;
+    const secure::PublicKeys& keys() const;
+    uint64_t statements() const { return details ? details->statements : 0; }
+    const std::string& statement_digest() const;
     CohortId ended_cohort() const { return details ? details->ended_cohort : CohortId(); }
     Address bank_side() const { return {ip, port1}; }
 };
@@ -71,6 +83,12 @@ struct Settlement {
     uint64_t orders_upto = 0;  // of the customer's pending deals these are covered
     std::vector<wire::Activity> activity;
     uint64_t activity_left_out = 0;
+    // What it was read from, and whose signing key it is signed with (nobody's in clear).
+    wire::SignedStatement statement;
+    std::string signing_key;
+    uint64_t number = 0;    // of the statement
+    std::string previous;   // the digest that it names
+    uint64_t instance = 0;  // the run of the customer's program that settled
 };
 
 struct Operation {  // the newest of its initiator
@@ -86,6 +104,10 @@ struct Committed {
     std::set<std::string, std::less<>> unacked;
     CohortId cohort;  // of a join
 };
+
+// A settlement of what the statement says. Errors: bad-record, if its sets of labels are none.
+Result<Settlement> settlement_of(const wire::SignedStatement& signed_statement,
+                                 const wire::Statement& statement, std::string signing_key);
 
 // The bank itself initiates what starts and ends a cohort, one operation at a time for each cohort.
 bool is_of_bank(const OperationId& id);
@@ -116,6 +138,9 @@ class State {
     // The cohort that the account is in or is about to be in; nullptr if none.
     const Cohort* cohort_of(const Account& account) const;
     void reserve(size_t accounts);
+    // The account of that channel key or that signing key; nullptr if it is nobody's. One key is of
+    // one account only.
+    const Account* find_by_key(const KeyBytes& key) const;
 
     // What is decided about an operation; nothing if nothing is.
     std::optional<bool> decision(const OperationId& id) const;
@@ -151,10 +176,18 @@ class State {
     Operation& newest(const OperationId& id, wire::OperationKind kind);
     Result<void> apply_opened(const bank_records::Opened& opened);
     Result<void> apply_attached(const bank_records::Attached& attached);
+    Result<void> apply_bound(const bank_records::Bound& bound);
+    // Both empty: nobody's.
+    Result<void> set_keys(Account& account, const std::string& channel_key,
+                          const std::string& signing_key);
+    // Nobody has its state any more: as it was settled last, for whoever takes it over.
+    void reset(Account& account, uint64_t epoch);
     Result<void> apply_settled(const bank_records::Settled& settled);
     Result<void> apply_decided(const bank_records::Decided& decided);
     Result<void> apply_settlements(const Operation& operation);
-    void settle(const Account& account, const Settlement& settlement, const std::string& operation);
+    void settle(Account& account, const Settlement& settlement, const std::string& operation);
+    Result<void> apply_exited(const bank_records::Exited& exited);
+    Result<void> apply_accused(const bank_evidence::Accusation& accused);
     void tell_activity(const std::string& name, const std::vector<wire::Activity>& lines,
                        uint64_t left_out);
     void apply_rolled_back(const wire::RolledBack& rolled_back);
@@ -173,6 +206,7 @@ class State {
     Telling telling_;
     std::deque<Account> accounts_;
     std::unordered_map<std::string_view, Account*> by_name_;  // the views are of Account::name
+    std::unordered_map<KeyBytes, Account*, secure::KeyHash> by_key_;  // both keys of each
 };
 
 }  // namespace p2pbank::bank

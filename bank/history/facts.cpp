@@ -6,6 +6,8 @@
 #include <tuple>
 #include <utility>
 
+#include <sodium.h>
+
 #include "bank/history/schema.h"
 #include "common/base/check.h"
 #include "common/base/dates.h"
@@ -118,6 +120,16 @@ bool is_in_statement(ActivityKind kind) {
 int64_t sequence_of(uint64_t position, uint32_t index) {
     P2PBANK_CHECK(index < limits::kMaxActivityOfRecord);
     return static_cast<int64_t>(position * limits::kMaxActivityOfRecord + index);
+}
+
+// As text: bytes of any kind are none in every database.
+std::string base64(std::string_view bytes) {
+    std::string text(sodium_base64_encoded_len(bytes.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
+    sodium_bin2base64(text.data(), text.size(),
+                      reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                      sodium_base64_VARIANT_ORIGINAL);
+    text.pop_back();  // what ends it as a C string
+    return text;
 }
 
 Fact loan_state(uint64_t order, std::string_view state) {
@@ -262,6 +274,25 @@ Facts settled(std::string_view account, uint64_t position, std::string_view oper
 Facts refusal(uint64_t position, std::string_view who, std::string_view command,
               std::string_view code, int64_t at_us) {
     return {fact(HistoryStatement::refusal, position, at_us, who, command, code)};
+}
+
+Facts statement_committed(uint64_t position, std::string_view account, uint64_t number,
+                          int64_t at_us, std::string_view operation, std::string_view signing_key,
+                          std::string_view statement) {
+    return {fact(HistoryStatement::statement_committed, position, account, number, at_us, operation,
+                 std::string_view(base64(signing_key)), std::string_view(base64(statement)))};
+}
+
+Facts cohort_end(uint64_t position, uint64_t cohort, std::string_view name, bool forced,
+                 int64_t at_us) {
+    return {
+        fact(HistoryStatement::cohort_end, position, at_us, cohort, name, int64_t{forced ? 1 : 0})};
+}
+
+Facts accusation(uint64_t position, std::string_view account, int64_t at_us, std::string_view text,
+                 std::string_view evidence) {
+    return {fact(HistoryStatement::accusation, position, at_us, account, text,
+                 std::string_view(base64(evidence)))};
 }
 
 }  // namespace p2pbank::bank

@@ -108,4 +108,19 @@ Facts settled(std::string_view account, uint64_t position, std::string_view oper
 Facts refusal(uint64_t position, std::string_view who, std::string_view command,
               std::string_view code, int64_t at_us);
 
+// --- what can be proven
+//
+// Bytes are of messages that only the bank's own code reads (bank/evidence.proto).
+
+// A signed statement of the account has become permanent. `signing_key`: with which it is signed,
+// empty in clear.
+Facts statement_committed(uint64_t position, std::string_view account, uint64_t number,
+                          int64_t at_us, std::string_view operation, std::string_view signing_key,
+                          std::string_view statement);
+// Channels of the cohort are gone; at the same position as the last statements, unless by force.
+Facts cohort_end(uint64_t position, uint64_t cohort, std::string_view name, bool forced,
+                 int64_t at_us);
+Facts accusation(uint64_t position, std::string_view account, int64_t at_us, std::string_view text,
+                 std::string_view evidence);
+
 }  // namespace p2pbank::bank

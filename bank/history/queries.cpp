@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <sodium.h>
+
 #include "bank/history/schema.h"
 #include "common/base/check.h"
 #include "common/base/csv.h"
@@ -57,6 +59,18 @@ class Columns {
     const Row& row_;
     size_t at_ = 0;
 };
+
+std::optional<std::string> from_base64(const std::string& text) {
+    std::string bytes(text.size(), '\0');
+    size_t size = 0;
+    if (sodium_base642bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(), text.data(),
+                          text.size(), nullptr, &size, nullptr,
+                          sodium_base64_VARIANT_ORIGINAL) != 0) {
+        return std::nullopt;
+    }
+    bytes.resize(size);
+    return bytes;
+}
 
 std::vector<std::string> split_categories(std::string_view joined) {
     std::vector<std::string> categories;
@@ -304,6 +318,64 @@ RefusalRow read_refusal(const Row& row) {
     read.who = columns.text();
     read.command = columns.text();
     read.code = columns.text();
+    return read;
+}
+
+Query signed_statements_size_query(uint64_t position) {
+    return query(HistoryQuery::signed_statements_size, below(position));
+}
+
+StatementsSize read_statements_size(const Row& row) {
+    Columns columns(row, 2);
+    StatementsSize read;
+    read.count = columns.count();
+    read.bytes = columns.count();
+    return read;
+}
+
+Query signed_statements_query(uint64_t position) {
+    return query(HistoryQuery::signed_statements, below(position));
+}
+
+std::optional<SignedStatementRow> read_signed_statement(const Row& row) {
+    Columns columns(row, 5);
+    SignedStatementRow read;
+    read.position = columns.count();
+    read.account = columns.text();
+    read.number = columns.count();
+    auto signing_key = from_base64(columns.text());
+    auto statement = from_base64(columns.text());
+    if (!signing_key || !statement) return std::nullopt;
+    read.signing_key = std::move(*signing_key);
+    read.statement = std::move(*statement);
+    return read;
+}
+
+Query cohort_ends_query(uint64_t position) {
+    return query(HistoryQuery::cohort_ends, below(position));
+}
+
+CohortEndRow read_cohort_end(const Row& row) {
+    Columns columns(row, 4);
+    CohortEndRow read;
+    read.position = columns.count();
+    read.cohort = columns.count();
+    read.name = columns.text();
+    read.forced = columns.number() != 0;
+    return read;
+}
+
+Query accusations_query(uint64_t position) {
+    return query(HistoryQuery::accusations, below(position));
+}
+
+std::optional<AccusationRow> read_accusation(const Row& row) {
+    Columns columns(row, 2);
+    AccusationRow read;
+    read.position = columns.count();
+    auto evidence = from_base64(columns.text());
+    if (!evidence) return std::nullopt;
+    read.evidence = std::move(*evidence);
     return read;
 }
 

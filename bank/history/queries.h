@@ -166,4 +166,42 @@ struct RefusalRow {
 Query refusals_query(uint32_t limit, uint64_t before_position = kNewest);
 RefusalRow read_refusal(const Row& row);
 
+// --- what can be proven
+//
+// All of it up to a position, the oldest first: for `audit --evidence` only.
+
+struct StatementsSize {
+    uint64_t count = 0;
+    uint64_t bytes = 0;  // as they are stored: a third more than they have
+};
+Query signed_statements_size_query(uint64_t position);
+StatementsSize read_statements_size(const Row& row);
+
+// Nothing for a row whose bytes are none: somebody edited the file.
+struct SignedStatementRow {
+    uint64_t position = 0;
+    std::string account;
+    uint64_t number = 0;
+    std::string signing_key;
+    std::string statement;
+};
+Query signed_statements_query(uint64_t position);
+std::optional<SignedStatementRow> read_signed_statement(const Row& row);
+
+struct CohortEndRow {
+    uint64_t position = 0;
+    uint64_t cohort = 0;
+    std::string name;
+    bool forced = false;
+};
+Query cohort_ends_query(uint64_t position);
+CohortEndRow read_cohort_end(const Row& row);
+
+struct AccusationRow {
+    uint64_t position = 0;
+    std::string evidence;
+};
+Query accusations_query(uint64_t position);
+std::optional<AccusationRow> read_accusation(const Row& row);
+
 }  // namespace p2pbank::bank

@@ -56,6 +56,15 @@ constexpr std::string_view kTables[] = {
     " PRIMARY KEY (account, position))",
     "CREATE TABLE refusal (position BIGINT PRIMARY KEY, at_us BIGINT NOT NULL,"
     " who TEXT NOT NULL, command TEXT NOT NULL, code TEXT NOT NULL)",
+
+    // What can be proven. Keys, statements and evidence are bytes, in base64.
+    "CREATE TABLE signed_statement (position BIGINT NOT NULL, account TEXT NOT NULL,"
+    " number BIGINT NOT NULL, at_us BIGINT NOT NULL, operation TEXT NOT NULL,"
+    " signing_key TEXT NOT NULL, statement TEXT NOT NULL, PRIMARY KEY (position, account))",
+    "CREATE TABLE cohort_end (position BIGINT PRIMARY KEY, at_us BIGINT NOT NULL,"
+    " cohort BIGINT NOT NULL, name TEXT NOT NULL, forced BIGINT NOT NULL)",
+    "CREATE TABLE accusation (position BIGINT PRIMARY KEY, at_us BIGINT NOT NULL,"
+    " account TEXT NOT NULL, text TEXT NOT NULL, evidence TEXT NOT NULL)",
 };
 
 // The statements or the queries, each at its index.
@@ -188,6 +197,34 @@ void activity_statements(Texts& texts) {
         "INSERT INTO refusal (position, at_us, who, command, code) VALUES ($1, $2, $3, $4, $5)");
 }
 
+void evidence_statements(Texts& texts) {
+    texts.put(HistoryStatement::statement_committed,
+              "INSERT INTO signed_statement"
+              " (position, account, number, at_us, operation, signing_key, statement)"
+              " VALUES ($1, $2, $3, $4, $5, $6, $7)");
+    texts.put(HistoryStatement::cohort_end,
+              "INSERT INTO cohort_end (position, at_us, cohort, name, forced)"
+              " VALUES ($1, $2, $3, $4, $5)");
+    texts.put(HistoryStatement::accusation,
+              "INSERT INTO accusation (position, at_us, account, text, evidence)"
+              " VALUES ($1, $2, $3, $4, $5)");
+}
+
+// Everything up to a position, the oldest first.
+void evidence_queries(Texts& texts) {
+    texts.put(HistoryQuery::signed_statements_size,
+              "SELECT COUNT(*), CAST(COALESCE(SUM(LENGTH(statement)), 0) AS BIGINT)"
+              " FROM signed_statement WHERE position <= $1");
+    texts.put(HistoryQuery::signed_statements,
+              "SELECT position, account, number, signing_key, statement FROM signed_statement"
+              " WHERE position <= $1 ORDER BY position, account");
+    texts.put(HistoryQuery::cohort_ends,
+              "SELECT position, cohort, name, forced FROM cohort_end WHERE position <= $1"
+              " ORDER BY position");
+    texts.put(HistoryQuery::accusations,
+              "SELECT position, evidence FROM accusation WHERE position <= $1 ORDER BY position");
+}
+
 void account_queries(Texts& texts) {
     const std::string line = "seq, at_us, kind, what, number, amount, balance, note, state";
     texts.put(HistoryQuery::account,
@@ -261,6 +298,7 @@ const Texts& statements() {
         deal_statements(texts);
         sales_statements(texts);
         activity_statements(texts);
+        evidence_statements(texts);
         return texts;
     }();
     return kStatements;
@@ -272,6 +310,7 @@ const Texts& queries() {
         account_queries(texts);
         deal_queries(texts);
         sales_queries(texts);
+        evidence_queries(texts);
         return texts;
     }();
     return kQueries;
@@ -281,7 +320,7 @@ const Texts& queries() {
 
 const HistorySchema& history_schema() {
     static const HistorySchema kSchema{
-        1, {std::begin(kTables), std::end(kTables)}, statements().views(), queries().views()};
+        2, {std::begin(kTables), std::end(kTables)}, statements().views(), queries().views()};
     return kSchema;
 }
 

@@ -42,6 +42,9 @@ enum class HistoryStatement : uint32_t {
     activity_rolled_back,
     settled,
     refusal,
+    statement_committed,
+    cohort_end,
+    accusation,
     count_,
 };
 
@@ -62,6 +65,10 @@ enum class HistoryQuery : uint32_t {
     settlements_of_account,
     refusals_newest,
     loans_of_account,
+    signed_statements_size,
+    signed_statements,
+    cohort_ends,
+    accusations,
     count_,
 };
 
