@@ -23,8 +23,10 @@ std::string signed_marked(Money amount) {
     return amount.is_negative() ? "-" + marked(positive(amount)) : marked(amount);
 }
 
+// A damaged clock or journal may say any time.
 int64_t at_us(const ActivityEntry& entry) {
-    return static_cast<int64_t>(entry.at_ms) * 1'000;
+    constexpr uint64_t kMostMs = INT64_MAX / 1'000;
+    return static_cast<int64_t>(std::min(entry.at_ms, kMostMs)) * 1'000;
 }
 
 Answer usage(std::string_view verb) {

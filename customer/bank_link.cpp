@@ -3,19 +3,26 @@
 #include <algorithm>
 
 #include "common/base/check.h"
-#include "common/base/names.h"
+#include "customer/statements.h"
 #include "customer/timing.h"
 
 namespace p2pbank::customer {
 
-BankLink::BankLink(Context& context, Channels& channels, Session& session, Answered answered,
-                   ToldBack told_back)
+BankLink::Request::~Request() {
+    if (message.ask().has_secrets()) wipe(*message.mutable_ask()->mutable_secrets());
+}
+
+BankLink::BankLink(Context& context, Channels& channels, Session& session, const BankKey& bank_key,
+                   RosterBook& rosters, Answered answered, ToldBack told_back)
     : context_(context),
       channels_(channels),
       session_(session),
+      bank_key_(bank_key),
+      rosters_(rosters),
       answered_(std::move(answered)),
       told_back_(std::move(told_back)),
       opener_(context.random.next() | 1),
+      wanted_(context.settings.wanted),
       attach_retry_(timing::kAttachRetry, timing::kQueryMost) {}
 
 void BankLink::resume() {
@@ -112,29 +119,35 @@ void BankLink::ask() {
         return;
     }
     wire::Command* command = request.message.mutable_command();
-    if (command->has_exit()) {
-        if (context_.state.phase == Phase::open) {
-            State::Record record;
-            record.mutable_exiting();
-            context_.commit(record);
-        }
-        wire::Exit* exit = command->mutable_exit();
-        to_wire(context_.state.totals, exit->mutable_totals());
-        uint64_t left_out = 0;
-        exit->clear_activity();
-        context_.state.new_activity(exit->mutable_activity(), context_.state.activity.count(),
-                                    limits::kMaxActivityInSettlement, &left_out);
-        exit->set_activity_left_out(left_out);
+    if (command->has_exit() && context_.state.operation) {
+        // It has begun since the bank was asked whether it is there: what it settles comes first.
+        answer(failure("busy", "in the middle of a checkpoint; nothing was changed, try again"));
+        return;
     }
     command->set_request(next_request_++);
     send_request();
+}
+
+// The account is being closed from now on. What is declared then stays the same across restarts,
+// unless this customer is in a newer epoch: then the older one counts no more.
+wire::SignedStatement BankLink::last_statement() {
+    const State& state = context_.state;
+    if (state.exit_statement) {
+        const auto statement = read_statement(*state.exit_statement);
+        if (statement && Epoch(statement->epoch()) == state.epoch) return *state.exit_statement;
+    }
+    State::Record record;
+    *record.mutable_exiting()->mutable_statement() =
+        declare(context_, OperationId(), wire::OPERATION_NONE);
+    context_.commit(record);
+    return *state.exit_statement;
 }
 
 // False if it came to nothing here; the command is answered then.
 bool BankLink::begin_opening() {
     Request& request = *request_;
     if (context_.state.phase == Phase::none) {
-        const auto claimed = context_.effects->claim_store(request.name);
+        const auto claimed = context_.effects->claim_store(request.name, context_.key_seed());
         if (!claimed) {
             answer(failure(claimed.error()));
             return false;
@@ -157,7 +170,10 @@ bool BankLink::begin_opening() {
     open->set_port1(request.address.port);
     open->set_port2(request.port2);
     open->set_opener(opener_);
-    session_.sign(open);
+    if (context_.sealed()) {
+        open->set_signing_key(secure::to_bytes(context_.identity.keys().signing));
+    }
+    session_.authorize(open);
     return true;
 }
 
@@ -183,6 +199,12 @@ void BankLink::send_request() {
     Request& request = *request_;
     request.at = context_.now + request.retry.next(context_.random);
     if (request.stage == Stage::asked) {
+        if (request.message.command().has_exit() &&
+            !request.message.command().exit().has_statement()) {
+            if (!can_declare(context_)) return;  // again when the bank's key is known
+            *request.message.mutable_command()->mutable_exit()->mutable_statement() =
+                last_statement();
+        }
         context_.send_to_bank(request.message);
         return;
     }
@@ -197,15 +219,6 @@ void BankLink::answer(Answer answer) {
     if (command.value() != 0) answered_(command, std::move(answer));
 }
 
-void BankLink::opened(const wire::Totals& totals) {
-    State::Record record;
-    record.mutable_opened()->set_name(context_.state.name);
-    *record.mutable_opened()->mutable_totals() = totals;
-    context_.commit(record);
-    attach_at_ = context_.now;
-    attached_ = false;
-}
-
 // --- what the bank says
 // ---------------------------------------------------------------------------
 
@@ -218,7 +231,6 @@ void BankLink::on_probe(const wire::Probe& probe) {
         return;
     }
     heard_ = true;
-    session_.on_bank_key(probe.bank_key());
     if (!request_ || request_->stage != Stage::probing || request_->nonce != probe.nonce()) return;
     if (!request_->name.empty() && !request_->balance) {
         request_->balance = Money::from_cents(std::max<int64_t>(0, probe.starting_balance()));
@@ -249,10 +261,11 @@ void BankLink::on_reply(const wire::Reply& reply) {
     }
     if (!request_->name.empty()) {
         if (reply.success()) {
-            wire::Totals totals;
-            totals.set_balance(context_.state.totals.opening.cents());
-            totals.set_opening(totals.balance());
-            opened(totals);
+            State::Record record;
+            wire::Totals* totals = record.mutable_opened()->mutable_totals();
+            totals->set_balance(context_.state.totals.opening.cents());
+            totals->set_opening(totals->balance());
+            opened(record);
         } else {
             session_.refused(reply.code());
             give_up_opening();
@@ -296,78 +309,6 @@ void BankLink::close_account() {
                     "the account is closed, balance " + to_string(context_.state.totals.balance));
 }
 
-void BankLink::attach() {
-    wire::Datagram message;
-    wire::Attach* attach = message.mutable_attach();
-    // The run that opened the account says what was typed then; a later one may be elsewhere.
-    const bool opened_here = context_.state.boots == 1 && context_.state.ip != 0;
-    attach->set_ip(opened_here ? context_.state.ip : context_.settings.own_ip);
-    attach->set_port1(context_.settings.port1);
-    attach->set_port2(context_.settings.port2);
-    attach->set_opener(opener_);
-    if (context_.state.phase == Phase::none) attach->set_wanted(context_.settings.wanted);
-    context_.send_to_bank(message);
-    attach_at_ =
-        context_.now + (attached_ ? timing::kAttachRefresh : attach_retry_.next(context_.random));
-    if (context_.state.in_cohort() && channels_.someone_is_silent()) {
-        wire::Datagram roster;
-        roster.mutable_roster_request()->set_cohort(context_.state.cohort.value());
-        context_.send_to_bank(roster);
-    }
-}
-
-void BankLink::on_attach_reply(const wire::AttachReply& reply) {
-    heard_ = true;
-    attached_ = true;
-    attach_at_ = context_.now + timing::kAttachRefresh;
-    State& state = context_.state;
-    if (state.phase == Phase::opening && state.offered) {
-        if (reply.known() && !reply.exited()) {
-            opened(reply.totals());
-            context_.notice(Severity::info, "has taken over account " + state.name + ", balance " +
-                                                to_string(state.totals.balance));
-        } else {
-            give_up_opening();
-        }
-        return;
-    }
-    if (state.phase != Phase::open) return;
-    if (!reply.known()) {
-        context_.notice(Severity::error,
-                        "the bank at " + to_string(context_.settings.bank) +
-                            " does not know this account, or another process has it, or the state "
-                            "folder is an old copy. Start this program with the right bank, one "
-                            "process for an account, and the newest state.");
-        context_.effects->stop(4);
-        return;
-    }
-    if (reply.exited()) {
-        close_account();
-        context_.effects->stop(0);
-        return;
-    }
-    const bool rolling_back = state.operation && state.operation->kind == wire::OPERATION_ROLLBACK;
-    if (Epoch(reply.epoch()) > state.epoch && !rolling_back) {
-        context_.refuse_to_go_on("the bank has seen it in epoch " + std::to_string(reply.epoch()) +
-                                 ", its own storage says " + std::to_string(state.epoch.value()));
-        return;
-    }
-    const Money total = Money::from_cents(reply.adjustments());
-    if (total == state.totals.adjustments || state.is_suspended()) return;
-    const auto by = checked_subtract(total, state.totals.adjustments);
-    const auto balance = by ? checked_add(state.totals.balance, *by) : std::nullopt;
-    if (!balance || balance->is_negative()) {
-        context_.notice(Severity::warning,
-                        "the operator's correction waits until the balance covers it");
-        return;
-    }
-    State::Record record;
-    record.mutable_adjusted()->set_total(total.cents());
-    context_.commit(record);
-    context_.notice(Severity::info, "the operator corrected the balance by " + to_string(*by) +
-                                        ", balance " + to_string(*balance));
-}
-
 void BankLink::on_report_request(const wire::ReportRequest& request) {
     wire::Datagram message;
     wire::Report* report = message.mutable_report();
@@ -388,39 +329,6 @@ void BankLink::on_report_request(const wire::ReportRequest& request) {
     context_.send_to_bank(message);
 }
 
-void BankLink::on_roster(const wire::Roster& roster) {
-    if (CohortId(roster.cohort()) != context_.state.cohort) return;
-    for (const wire::Member& member : roster.members()) {
-        Peer* peer = context_.state.find_peer(member.name());
-        // Whoever was heard in this run is where it was heard: a roster may be late.
-        if (peer == nullptr || channels_.was_heard(*peer)) continue;
-        peer->ip = member.ip();
-        peer->port2 = static_cast<uint16_t>(member.port2());
-    }
-}
-
-void BankLink::on_account_offer(const wire::AccountOffer& offer) {
-    if (context_.state.phase != Phase::none || busy() || !is_valid_name(offer.name())) return;
-    const auto claimed = context_.effects->claim_store(offer.name());
-    if (!claimed) {
-        context_.notice(Severity::error, "the bank has an account " + offer.name() +
-                                             " for this process, but: " + claimed.error().message);
-        return;
-    }
-    State::Record record;
-    auto* opening = record.mutable_opening();
-    opening->set_name(offer.name());
-    opening->set_opener(opener_);
-    opening->set_ip(context_.settings.own_ip);
-    opening->set_port1(context_.settings.port1);
-    opening->set_port2(context_.settings.port2);
-    opening->set_offered(true);
-    context_.commit(record);
-    start_account(1);
-    attached_ = false;
-    attach();
-}
-
 // --- time
 // -----------------------------------------------------------------------------------------
 
@@ -438,20 +346,27 @@ void BankLink::on_timer() {
             attach();
         }
     }
+    if (bound_ && context_.now >= bound_->deadline) {
+        bound_->answer.line(
+            "the bank has not confirmed it yet to this program; a notice tells when "
+            "it has");
+        attached_after_bind();
+    }
     if (!request_) return;
     Request& request = *request_;
     if (context_.now >= request.deadline) {
         if (request.stage == Stage::probing) {
-            answer(failure("bank-unreachable", "the bank at " + to_string(context_.settings.bank) +
-                                                   " does not answer; nothing was changed"));
+            answer(
+                failure(bank_key_.unreachable("the bank at " + to_string(context_.settings.bank) +
+                                              " does not answer; nothing was changed")));
             return;
         }
         if (request.message.has_ask()) {
             answer(request.changes
                        ? unknown("the bank has not answered in time; it may have been done or not")
-                       : failure("bank-unreachable",
-                                 "the bank at " + to_string(context_.settings.bank) +
-                                     " has not answered in time; nothing was changed"));
+                       : failure(bank_key_.unreachable(
+                             "the bank at " + to_string(context_.settings.bank) +
+                             " has not answered in time; nothing was changed")));
             return;
         }
         // It may be done or not: it goes on being asked, and what comes of it is told as a notice.
@@ -472,6 +387,7 @@ std::optional<TimePoint> BankLink::next_wake() const {
     if (context_.state.phase == Phase::exited) return std::nullopt;
     TimePoint wake = attach_at_;
     if (request_) wake = std::min({wake, request_->at, request_->deadline});
+    if (bound_) wake = std::min(wake, bound_->deadline);
     return wake;
 }
 

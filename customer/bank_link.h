@@ -11,8 +11,9 @@
 
 #include "common/core/answer.h"
 #include "common/core/backoff.h"
-#include "customer/channels.h"
+#include "customer/bank_key.h"
 #include "customer/context.h"
+#include "customer/roster_book.h"
 #include "customer/session.h"
 
 namespace p2pbank::customer {
@@ -24,15 +25,15 @@ class BankLink {
     // Called instead with what the bank told about a question.
     using ToldBack = std::function<void(CommandId, const wire::Told&)>;
 
-    BankLink(Context& context, Channels& channels, Session& session, Answered answered,
-             ToldBack told_back);
+    BankLink(Context& context, Channels& channels, Session& session, const BankKey& bank_key,
+             RosterBook& rosters, Answered answered, ToldBack told_back);
 
     // After a start, and when there is an account: attaches, and goes on with what was unfinished.
     void resume();
 
     bool busy() const { return request_.has_value(); }
     // Busy, and somebody waits for the answer.
-    bool awaited() const { return request_ && request_->command.value() != 0; }
+    bool awaited() const { return (request_ && request_->command.value() != 0) || bound_; }
 
     // Require !busy(). Open requires no account, the others one.
     // Without a balance: the bank's starting balance.
@@ -47,13 +48,15 @@ class BankLink {
     // order: of the bank's operator, or 0. `empty`: only with nothing in it. Requires no cohort and
     // no operation.
     void exit(CommandId id, uint64_t order, bool empty);
+    // The bank has bound this process's key to the account `name`: attaches again, or, without an
+    // account, takes it over. Then, or when that takes too long, `answer` is the command's.
+    void bound(CommandId id, const std::string& name, Answer answer);
 
     void on_probe(const wire::Probe& probe);
     void on_reply(const wire::Reply& reply);
     void on_told(const wire::Told& told);
     void on_attach_reply(const wire::AttachReply& reply);
     void on_report_request(const wire::ReportRequest& request);
-    void on_roster(const wire::Roster& roster);
     void on_account_offer(const wire::AccountOffer& offer);
 
     void introduced();
@@ -78,28 +81,47 @@ class BankLink {
         uint16_t port2 = 0;
         bool changes = true;
         Prepare prepare;  // ask
+
+        Request() = default;
+        Request(Request&&) = default;
+        Request& operator=(Request&&) = default;
+        ~Request();  // overwrites the secrets of an Ask
+    };
+    struct Bound {  // a `bind` that has succeeded
+        Bound() {}  // clang 14 does not find an implicit one for std::optional
+        CommandId command;
+        Answer answer;
+        TimePoint deadline{};
     };
 
     void begin(Request request);
     void ask();
+    wire::SignedStatement last_statement();
     bool begin_opening();
     void give_up_opening();
     void send_request();
     void answer(Answer answer);
     void start_account(uint64_t boots);
     void attach();
+    void lost_to_other_key();
+    void attached_after_bind();
     void on_exit_reply(const wire::Reply& reply);
     void close_account();
-    void opened(const wire::Totals& totals);
+    void opened(const wire::AttachReply& reply);
+    void opened(customer_records::Record& record);
 
     Context& context_;
     Channels& channels_;
     Session& session_;
+    const BankKey& bank_key_;
+    RosterBook& rosters_;
     Answered answered_;
     ToldBack told_back_;
     std::optional<Request> request_;
+    std::optional<Bound> bound_;
     uint64_t next_request_ = 1;
     uint64_t opener_;
+    std::string wanted_;  // the account that a process without one would take over
     TimePoint attach_at_{};
     Backoff attach_retry_;
     bool attached_ = false;

@@ -21,10 +21,11 @@ namespace {
 constexpr std::array<std::string_view, 13> kQuestions = {
     "products", "search", "purchases", "services", "bills",    "tokens",  "loans",
     "schedule", "report", "people",    "settings", "refusals", "activity"};
-constexpr std::array<std::string_view, 13> kChanges = {
-    "register",     "verify",         "sign-in", "sign-out",   "passwd",        "add-product",
-    "edit-product", "remove-product", "restock", "add-biller", "remove-biller", "role",
-    "set"};
+constexpr std::array<std::string_view, 14> kChanges = {
+    "register", "verify",      "sign-in",       "sign-out",
+    "passwd",   "add-product", "edit-product",  "remove-product",
+    "restock",  "add-biller",  "remove-biller", "role",
+    "set",      "bind"};
 
 template <size_t N>
 bool contains(const std::array<std::string_view, N>& verbs, std::string_view verb) {
@@ -125,6 +126,7 @@ bool Customer::start_deal(CommandId id, const Words& words) {
 std::optional<Answer> Customer::begin_deal(CommandId id, const Words& words) {
     const std::string_view verb = words[0];
     if (words.size() != 3) return usage(verb);
+    if (context_.other_key) return other_key();
     if (context_.state.phase != Phase::open) {
         return context_.state.phase == Phase::none
                    ? failure("no-account", "there is no account yet; `open <name> <balance>`")
@@ -232,6 +234,7 @@ void Customer::start_ask(CommandId id, std::string_view line) {
     auto words = split_quoted(line);
     if (!words) return answer(id, failure(words.error()));
     if (!Session::handles(words.value()[0])) {
+        if (context_.other_key) return answer(id, other_key());
         pass_on(id, std::move(words).value());
         return;
     }
@@ -268,7 +271,10 @@ void Customer::pass_on(CommandId id, std::vector<std::string> words) {
     const bool changes = changes_the_bank(ask.words(0));
     bank_link_.ask(id, std::move(ask), changes, [this](wire::Ask& question) {
         question.set_nonce(context_.random.next());
-        session_.sign(&question);
+        if (question.words(0) == "bind" && context_.sealed()) {
+            question.set_signing_key(secure::to_bytes(context_.identity.keys().signing));
+        }
+        session_.authorize(&question);
         return Result<void>();
     });
 }
@@ -285,6 +291,14 @@ void Customer::pass_on_sealed(CommandId id) {
 void Customer::told(CommandId id, const wire::Told& told) {
     Answer result = session_.is_under_way(id) ? session_.told(id, told) : from_wire(told.answer());
     if (result.outcome == Outcome::failure) session_.refused(result.code);
+    if (binding_ && binding_->first == id) {
+        const std::string name = std::move(binding_->second);
+        binding_.reset();
+        if (result.outcome == Outcome::success) {
+            bank_link_.bound(id, name, std::move(result));
+            return;
+        }
+    }
     if (token_wanted_ && token_wanted_->command == id) {
         Answer paid = std::move(token_wanted_->answer);
         token_wanted_.reset();
@@ -299,6 +313,36 @@ void Customer::told(CommandId id, const wire::Told& told) {
     }
     answer(id, std::move(result));
     pump();
+}
+
+// The bank binds the key of whoever asks.
+void Customer::start_bind(CommandId id, const Words& words) {
+    if (words.size() != 2) return answer(id, usage("bind"));
+    const auto name = check_name(words[1]);
+    if (!name) return answer(id, failure(name.error()));
+    if (!context_.sealed()) {
+        return answer(id, failure("not-allowed", "with --insecure accounts have no keys"));
+    }
+    const State& state = context_.state;
+    if (state.phase != Phase::none && state.phase != Phase::open) {
+        check_account(id);
+        return;
+    }
+    if (state.phase == Phase::open && words[1] != state.name) {
+        return answer(id,
+                      failure("has-account", "this program has account " + state.name +
+                                                 "; start another one to bind " + quote(words[1])));
+    }
+    binding_ = {id, std::string(words[1])};
+    pass_on(id, {"bind", std::string(words[1])});
+}
+
+Answer Customer::other_key() const {
+    const std::string& name = context_.state.name;
+    return failure("other-key", "the bank knows account " + name +
+                                    " with another key than this program's; nothing was changed. "
+                                    "Sign in as its owner (sign-in <email>) and type: bind " +
+                                    name);
 }
 
 void Customer::start_close(CommandId id, const Words& words) {
@@ -324,7 +368,7 @@ void Customer::start_close(CommandId id, const Words& words) {
 
 void Customer::on_job(TimePoint now, JobId job, JobResult result, Effects& effects) {
     at(now, effects);
-    session_.on_job(job, result);
+    bank_key_.on_job(job, result);
 }
 
 }  // namespace p2pbank

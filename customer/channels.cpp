@@ -11,24 +11,14 @@ namespace p2pbank::customer {
 namespace {
 
 constexpr size_t kFewGaps = 16;
-constexpr size_t kFewIntervals = 4;
-constexpr size_t kCoveredIntervals = 12;
-constexpr size_t kTransferBytes = 900;  // of a datagram; the rest is for its ids and an ack
-constexpr uint64_t kOvertaken = 3;  // acknowledged entries sent later, before one counts as lost
-
-size_t varint_bytes(uint64_t value) {
-    size_t bytes = 1;
-    while (value >>= 7) ++bytes;
-    return bytes;
-}
 
 }  // namespace
 
 Channels::Link::Link(Peer* p, size_t i)
     : peer(p), index(i), announce_pause(timing::kAnnounceFirst, timing::kAnnounceMost) {}
 
-Channels::Channels(Context& context, Acknowledged acknowledged)
-    : context_(context), acknowledged_(std::move(acknowledged)) {}
+Channels::Channels(Context& context, Proofs& proofs, Acknowledged acknowledged)
+    : context_(context), proofs_(proofs), acknowledged_(std::move(acknowledged)) {}
 
 void Channels::rebuild(bool announce) {
     links_.clear();
@@ -44,6 +34,7 @@ void Channels::rebuild(bool announce) {
         at->second->sent_before = peer.channel.sent_last;
         touch(*at->second);
     }
+    proofs_.rebuild();
 }
 
 void Channels::touch(Link& link) {
@@ -65,26 +56,20 @@ void Channels::forget_acks(Link& link) {
     touch(link);
 }
 
-void Channels::announce_all() {
-    for (auto& [peer_name, link] : links_) {
-        link->announcing = true;
-        link->sent_before = link->peer->channel.sent_last;
-        link->announce_pause.reset();
-        link->announce_at = context_.now;
-        touch(*link);
-    }
-}
-
 void Channels::on_rolled_back() {
     for (auto& [peer_name, link] : links_) {
         forget_acks(*link);
         link->ack_due = false;
+        link->unsigned_digests.clear();
+        link->asked_to_sign.clear();
     }
+    proofs_.on_rolled_back();
     announce_all();
 }
 
 void Channels::on_epoch_raised(Peer& peer) {
     forget_acks(link(peer));
+    proofs_.on_epoch_raised(peer);
 }
 
 void Channels::on_permanent() {
@@ -93,6 +78,7 @@ void Channels::on_permanent() {
         link->ack_due = true;
         touch(*link);
     }
+    proofs_.on_permanent();
 }
 
 SentEntry& Channels::transfer(Peer& peer, Money amount, bool lost) {
@@ -108,14 +94,18 @@ SentEntry& Channels::transfer(Peer& peer, Money amount, bool lost) {
     return peer.sent_log.back();
 }
 
-void Channels::on_transfers(Peer& peer, const wire::Datagram& datagram) {
-    const wire::Transfers& transfers = datagram.transfers();
+void Channels::on_transfers(Peer& peer, wire::Datagram& datagram) {
+    const Epoch epoch(datagram.epoch());
+    if (epoch != peer.known_epoch) return;
+    const auto transfers = read_transfers(datagram.transfers());
+    if (!transfers) return;
+    if (!context_.state.is_deaf()) credit(peer, *transfers);
+    // Also while nothing is credited: the word for what was may wait for this message.
+    proofs_.on_transfers(peer, epoch, *transfers, *datagram.mutable_transfers());
+}
+
+void Channels::credit(Peer& peer, const std::vector<Transfer>& transfers) {
     Link& channel_link = link(peer);
-    const bool gapped = transfers.gaps_size() > 0;
-    if (context_.state.is_suspended() || Epoch(datagram.epoch()) != peer.known_epoch ||
-        (gapped && transfers.gaps_size() != transfers.amounts_size())) {
-        return;
-    }
     Label most(kMaxLabel);
     for (const HoldBack& hold : context_.state.held_back) {
         if (hold.peer == peer.name) most = std::min(most, hold.label);
@@ -124,34 +114,21 @@ void Channels::on_transfers(Peer& peer, const wire::Datagram& datagram) {
     customer_records::Received* received = record_.mutable_received();
     Money balance = context_.state.totals.balance;
     Money sum = peer.channel.received_sum;
-    uint64_t label = transfers.first_label();
-    uint64_t last = 0;  // of those taken: labels must rise, so that none is taken twice
-    for (int i = 0; i < transfers.amounts_size(); ++i) {
-        if (gapped) {
-            if (transfers.gaps(i) > kMaxLabel) return;
-            label += transfers.gaps(i);
-        } else if (i > 0) {
-            ++label;
-        }
-        if (label == 0 || label > most.value()) continue;
-        if (channel_link.lowest_touched.value() == 0 ||
-            label < channel_link.lowest_touched.value()) {
-            channel_link.lowest_touched = Label(label);
+    for (const auto& [label, amount] : transfers) {
+        if (label > most) break;
+        if (channel_link.lowest_touched.value() == 0 || label < channel_link.lowest_touched) {
+            channel_link.lowest_touched = label;
         }
         channel_link.ack_due = true;
-        if (label <= last || peer.channel.received.contains(Label(label))) continue;
-        const uint64_t cents = transfers.amounts(i);
-        if (cents == 0 || cents > static_cast<uint64_t>(limits::kMaxAmountUnits) * 100) continue;
-        const Money amount = Money::from_cents(static_cast<int64_t>(cents));
+        if (peer.channel.received.contains(label)) continue;
         const auto new_balance = checked_add(balance, amount);
         const auto new_sum = checked_add(sum, amount);
-        if (!new_balance || !new_sum || !has_room_for_gap(peer, Label(label))) {
+        if (!new_balance || !new_sum || !has_room_for_gap(peer, label)) {
             continue;  // not acknowledged: it stays in transit until there is room
         }
         balance = *new_balance;
         sum = *new_sum;
-        last = label;
-        received->add_labels(label);
+        received->add_labels(label.value());
         received->add_amounts(amount.cents());
     }
     touch(channel_link);
@@ -175,130 +152,6 @@ bool Channels::has_room_for_gap(const Peer& peer, Label label) const {
         intervals += other.channel.received.intervals().size();
     }
     return intervals < limits::kMaxReceivedIntervals;
-}
-
-void Channels::on_ack(Peer& peer, const wire::Datagram& datagram) {
-    Link& channel_link = link(peer);
-    const bool same_epochs = Epoch(datagram.epoch()) == peer.known_epoch &&
-                             Epoch(datagram.receiver_epoch()) == context_.state.epoch;
-    if (same_epochs && !context_.state.recovering && !context_.state.restore_due) {
-        const auto received = p2pbank::from_wire(datagram.ack().received());
-        if (!received) return;
-        if (received->highest() > peer.channel.sent_last) {
-            context_.refuse_to_go_on(peer.name + " has received transfer " +
-                                     std::to_string(received->highest().value()) +
-                                     ", the last one known here is " +
-                                     std::to_string(peer.channel.sent_last.value()));
-            return;
-        }
-        mark_acked(channel_link, *received);
-    }
-    const auto covered = p2pbank::from_wire(datagram.ack().covered());
-    if (covered && !covered->empty() && !context_.state.restore_due) prune(channel_link, *covered);
-    touch(channel_link);
-}
-
-void Channels::mark_acked(Link& channel_link, const IntervalSet& received) {
-    Peer& peer = *channel_link.peer;
-    bool progress = false;
-    const auto fresh = [&](uint64_t first, uint64_t last) {
-        for (uint64_t label = first; label <= last; ++label) {
-            SentEntry* entry = peer.entry(Label(label));
-            if (entry == nullptr || entry->acked || entry->lost) continue;
-            entry->acked = true;
-            progress = true;
-            channel_link.highest_acked_index =
-                std::max(channel_link.highest_acked_index, entry->send_index);
-            if (entry->send_index != 0 && channel_link.timeouts == 0) {
-                measure(channel_link, context_.now - entry->sent_at);
-            }
-            acknowledged_(peer, *entry);
-        }
-    };
-    for (const auto& interval : received.intervals()) {
-        channel_link.acked.add(interval.first, interval.last, fresh);
-    }
-    if (!progress) return;
-    channel_link.timeouts = 0;
-    find_overtaken(channel_link);
-}
-
-void Channels::find_overtaken(Link& channel_link) {
-    auto& flight = channel_link.flight;
-    while (!flight.empty()) {
-        const Flying front = flight.front();
-        const SentEntry* entry = channel_link.peer->entry(front.label);
-        const bool landed =
-            entry == nullptr || entry->acked || entry->send_index != front.send_index;
-        if (!landed) {
-            if (front.send_index + kOvertaken > channel_link.highest_acked_index) break;
-            channel_link.again.push_back(front.label);
-        }
-        flight.pop_front();
-    }
-}
-
-void Channels::prune(Link& channel_link, const IntervalSet& covered) {
-    Peer& peer = *channel_link.peer;
-    if (peer.sent_log.empty() || peer.sent_log.front().label > covered.highest()) return;
-    bool any = false;
-    for (SentEntry& entry : peer.sent_log) {
-        if (entry.label > covered.highest()) break;
-        if (!covered.contains(entry.label)) continue;
-        any = true;
-        if (!entry.acked && !entry.lost) acknowledged_(peer, entry);
-    }
-    if (!any) return;
-    record_.Clear();
-    record_.mutable_pruned()->set_peer(peer.name);
-    to_wire(covered, record_.mutable_pruned()->mutable_covered());
-    context_.commit(record_);
-    find_overtaken(channel_link);
-}
-
-void Channels::on_epoch_notice(Peer& peer, const wire::Datagram& datagram) {
-    Link& channel_link = link(peer);
-    const Epoch announced(datagram.epoch());
-    // While a rollback is undecided here, its own decision says which epochs count.
-    const auto& operation = context_.state.operation;
-    if (announced < peer.known_epoch || context_.state.restore_due ||
-        (operation && operation->kind == wire::OPERATION_ROLLBACK)) {
-        return;
-    }
-    const auto received = p2pbank::from_wire(datagram.epoch_notice().received());
-    if (!received) return;
-    if (announced > peer.known_epoch) {
-        State::Record record;
-        record.mutable_epoch_known()->set_peer(peer.name);
-        record.mutable_epoch_known()->set_epoch(announced.value());
-        context_.commit(record);
-        forget_acks(channel_link);
-    }
-    if (Epoch(datagram.receiver_epoch()) == context_.state.epoch && !context_.state.recovering &&
-        received->highest() <= peer.channel.sent_last) {
-        mark_acked(channel_link, *received);
-    }
-    touch(channel_link);
-    wire::Datagram reply;
-    reply.mutable_epoch_confirm()->set_epoch(announced.value());
-    reply.mutable_epoch_confirm()->set_last_label(peer.channel.received.highest().value());
-    context_.send_to_peer(peer, reply);
-}
-
-void Channels::on_epoch_confirm(Peer& peer, const wire::Datagram& datagram) {
-    const wire::EpochConfirm& confirm = datagram.epoch_confirm();
-    Link& channel_link = link(peer);
-    if (Epoch(confirm.epoch()) != context_.state.epoch || !channel_link.announcing) return;
-    // Nothing goes to the peer before it confirms: what it has beyond this was sent and forgotten.
-    if (Epoch(datagram.epoch()) == peer.known_epoch && !context_.state.recovering &&
-        !context_.state.restore_due && Label(confirm.last_label()) > channel_link.sent_before) {
-        context_.refuse_to_go_on(
-            peer.name + " has received transfer " + std::to_string(confirm.last_label()) +
-            ", the last one known here was " + std::to_string(channel_link.sent_before.value()));
-        return;
-    }
-    channel_link.announcing = false;
-    touch(channel_link);
 }
 
 void Channels::heard(Peer& peer, Address from, uint64_t instance) {
@@ -325,34 +178,6 @@ void Channels::introduced(Address address) {
 
 void Channels::resumed() {
     for (auto& [peer_name, channel_link] : links_) touch(*channel_link);
-}
-
-void Channels::measure(Link& channel_link, Duration round_trip) {
-    if (channel_link.smoothed.count() == 0) {
-        channel_link.smoothed = round_trip;
-        channel_link.variation = round_trip / 2;
-        return;
-    }
-    const Duration error = round_trip - channel_link.smoothed;
-    channel_link.variation += (std::max(error, -error) - channel_link.variation) / 4;
-    channel_link.smoothed += error / 8;
-}
-
-Duration Channels::timeout(const Link& channel_link) const {
-    Duration base = timing::kFirstTimeout;
-    if (channel_link.smoothed.count() != 0) {
-        base =
-            std::max(timing::kShortestTimeout, channel_link.smoothed + channel_link.variation * 4);
-    }
-    for (int i = 0; i < channel_link.timeouts && base < timing::kLongestTimeout; ++i) base *= 2;
-    return std::min(base, timing::kLongestTimeout);
-}
-
-std::optional<TimePoint> Channels::timeout_at(const Link& channel_link) const {
-    if (channel_link.flight.empty()) return std::nullopt;
-    const SentEntry* entry = channel_link.peer->entry(channel_link.flight.front().label);
-    if (entry == nullptr) return context_.now;
-    return entry->sent_at + timeout(channel_link);
 }
 
 bool Channels::may_send(const Link& channel_link) const {
@@ -409,6 +234,7 @@ void Channels::end_of_turn() {
         channel_link.dirty = false;
         announce(channel_link);
         flush(channel_link);
+        sign_what_is_due(channel_link);
         set_wake(channel_link);
     }
     dirty_.clear();
@@ -425,6 +251,12 @@ void Channels::set_wake(Link& channel_link) {
         const TimePoint later = context_.now + timeout(channel_link);  // its address is unproven
         wake = wake ? std::min(*wake, later) : later;
     }
+    if (!channel_link.unsigned_digests.empty()) {
+        wake = wake ? std::min(*wake, channel_link.sign_at) : channel_link.sign_at;
+    }
+    if (!channel_link.asked_to_sign.empty() && may_vouch(channel_link)) {
+        wake = wake ? std::min(*wake, channel_link.sign_again_at) : channel_link.sign_again_at;
+    }
     // Re-arming for every message costs more than waking up early now and then.
     if (wake && channel_link.wake && *channel_link.wake <= *wake &&
         *channel_link.wake > context_.now) {
@@ -440,18 +272,6 @@ std::optional<TimePoint> Channels::next_wake() const {
     if (!timers_.empty()) wake = timers_.begin()->first;
     if (notice_due_) wake = wake ? std::min(*wake, next_notice_) : next_notice_;
     return wake;
-}
-
-void Channels::announce(Link& channel_link) {
-    if (!channel_link.announcing || context_.now < channel_link.announce_at ||
-        context_.state.restore_due) {
-        return;
-    }
-    channel_link.announce_at = context_.now + channel_link.announce_pause.next(context_.random);
-    wire::Datagram message;
-    to_wire(channel_link.peer->channel.received,
-            message.mutable_epoch_notice()->mutable_received());
-    context_.send_to_peer(*channel_link.peer, message);
 }
 
 // The next entry of the sent log to go out: first what has to go again, then what was never sent.
@@ -471,6 +291,42 @@ SentEntry* Channels::next_to_send(Link& channel_link, size_t& log_index) {
     return nullptr;
 }
 
+// At most what the entry takes in a message: its amount, and the gap before it.
+size_t Channels::transfer_bytes(const SentEntry& entry) {
+    size_t bytes = 4;
+    for (auto cents = static_cast<uint64_t>(entry.amount.cents()); cents >>= 7;) ++bytes;
+    return bytes;
+}
+
+// What goes into one datagram: as many entries as fit, with rising labels.
+void Channels::choose(Link& channel_link, size_t& log_index) {
+    chosen_.clear();
+    size_t bytes = 0;
+    while (chosen_.size() < limits::kMaxTransfersInDatagram && bytes < kTransferBytes) {
+        SentEntry* entry = next_to_send(channel_link, log_index);
+        if (entry == nullptr || (!chosen_.empty() && entry->label <= chosen_.back()->label)) break;
+        if (!channel_link.again.empty() && channel_link.again.front() == entry->label) {
+            channel_link.again.pop_front();
+        } else {
+            ++log_index;
+        }
+        chosen_.push_back(entry);
+        bytes += transfer_bytes(*entry);
+    }
+}
+
+void Channels::write_chosen(wire::Transfers* transfers) const {
+    const Label first = chosen_.front()->label;
+    transfers->set_first_label(first.value());
+    const bool follow = chosen_.back()->label.value() - first.value() + 1 == chosen_.size();
+    uint64_t before = first.value();
+    for (const SentEntry* entry : chosen_) {
+        transfers->add_amounts(static_cast<uint64_t>(entry->amount.cents()));
+        if (!follow) transfers->add_gaps(entry->label.value() - before);
+        before = entry->label.value();
+    }
+}
+
 void Channels::flush(Link& channel_link) {
     Peer& peer = *channel_link.peer;
     if (may_send(channel_link)) {
@@ -483,44 +339,13 @@ void Channels::flush(Link& channel_link) {
                 log.begin());
         }
         while (channel_link.flight.size() < limits::kTransferWindow) {
+            choose(channel_link, log_index);
+            if (chosen_.empty()) break;
             out_.Clear();
-            wire::Transfers* transfers = out_.mutable_transfers();
-            auto& chosen = chosen_;
-            chosen.clear();
-            size_t bytes = 0;
-            uint64_t before = 0;
-            bool follow = true;  // each label is the one before plus one
-            while (chosen.size() < limits::kMaxTransfersInDatagram && bytes < kTransferBytes) {
-                SentEntry* entry = next_to_send(channel_link, log_index);
-                if (entry == nullptr) break;
-                const bool is_again =
-                    !channel_link.again.empty() && channel_link.again.front() == entry->label;
-                // Labels rise within a datagram.
-                if (!chosen.empty() && entry->label.value() <= before) break;
-                if (is_again) {
-                    channel_link.again.pop_front();
-                } else {
-                    ++log_index;
-                }
-                if (!chosen.empty() && entry->label.value() != before + 1) follow = false;
-                before = entry->label.value();
-                chosen.push_back(entry);
-                const auto cents = static_cast<uint64_t>(entry->amount.cents());
-                transfers->add_amounts(cents);
-                bytes += varint_bytes(cents) + 3;
-            }
-            if (chosen.empty()) break;
-            transfers->set_first_label(chosen.front()->label.value());
-            if (!follow) {
-                uint64_t last = transfers->first_label();
-                for (const SentEntry* entry : chosen) {
-                    transfers->add_gaps(entry->label.value() - last);
-                    last = entry->label.value();
-                }
-            }
+            write_chosen(out_.mutable_transfers());
             if (channel_link.ack_due) put_ack(channel_link, out_.mutable_ack());
             const bool out = context_.send_to_peer(peer, out_);
-            for (SentEntry* entry : chosen) {
+            for (SentEntry* entry : chosen_) {
                 if (!out) {
                     channel_link.again.push_back(entry->label);
                     continue;
@@ -533,45 +358,16 @@ void Channels::flush(Link& channel_link) {
                 ++channel_link.timeouts;
                 break;  // introduced() comes back here
             }
+            note_sent(channel_link, out_.transfers());
         }
         channel_link.next_unsent =
             log_index < log.size() ? log[log_index].label : peer.channel.sent_last.next();
     }
-    if (channel_link.ack_due && !context_.state.is_suspended()) {
+    if (channel_link.ack_due && !context_.state.is_deaf()) {
         out_.Clear();
         put_ack(channel_link, out_.mutable_ack());
         context_.send_to_peer(peer, out_);
     }
-}
-
-void Channels::put_ack(Link& channel_link, wire::Ack* ack) {
-    const IntervalSet& received = channel_link.peer->channel.received;
-    const size_t count = received.intervals().size();
-    constexpr size_t most = limits::kMaxIntervalsInAck;
-    if (count <= most) {
-        to_wire(received, ack->mutable_received());
-    } else {
-        // Too many gaps for one datagram: the stretch that the sender waits for. What it does not
-        // hear of it sends again, and then that is the stretch.
-        const auto at = std::lower_bound(received.intervals().begin(), received.intervals().end(),
-                                         channel_link.lowest_touched.value(),
-                                         [](const IntervalSet::Interval& interval, uint64_t label) {
-                                             return interval.last < label;
-                                         });
-        const auto begin = static_cast<size_t>(at - received.intervals().begin());
-        to_wire(received, std::min(begin, count - most), most, ack->mutable_received());
-    }
-    const IntervalSet& covered = context_.state.permanent.channel(channel_link.peer->name).received;
-    const size_t covered_count = covered.intervals().size();
-    if (covered_count <= kFewIntervals) {
-        to_wire(covered, ack->mutable_covered());
-    } else {
-        if (channel_link.covered_begin >= covered_count) channel_link.covered_begin = 0;
-        to_wire(covered, channel_link.covered_begin, kCoveredIntervals, ack->mutable_covered());
-        channel_link.covered_begin += kCoveredIntervals;
-    }
-    channel_link.ack_due = false;
-    channel_link.lowest_touched = Label();
 }
 
 Channels::View Channels::view(const Peer& peer) const {

@@ -18,7 +18,9 @@
 #include <vector>
 
 #include "common/core/backoff.h"
+#include "common/core/statement.h"
 #include "customer/context.h"
+#include "customer/proofs.h"
 
 namespace p2pbank::customer {
 
@@ -26,7 +28,7 @@ class Channels {
   public:
     // Called for each transfer that its receiver has made durable.
     using Acknowledged = std::function<void(const Peer&, SentEntry&)>;
-    Channels(Context& context, Acknowledged acknowledged);
+    Channels(Context& context, Proofs& proofs, Acknowledged acknowledged);
 
     // After a start, and when the cohort has changed: begins anew with the peers of the state.
     // `announce`: tell every peer this customer's epoch, and send no transfer before it confirms.
@@ -37,10 +39,19 @@ class Channels {
     // The entry is valid until the event is over.
     SentEntry& transfer(Peer& peer, Money amount, bool lost);
 
-    void on_transfers(Peer& peer, const wire::Datagram& datagram);
+    // The transfers in it may be moved from.
+    void on_transfers(Peer& peer, wire::Datagram& datagram);
     void on_ack(Peer& peer, const wire::Datagram& datagram);
     void on_epoch_notice(Peer& peer, const wire::Datagram& datagram);
     void on_epoch_confirm(Peer& peer, const wire::Datagram& datagram);
+    // A peer shows in which epoch this customer has been. Sealed only.
+    void on_epoch_proof(const Peer& peer, const wire::EpochProof& proof);
+    void on_sign_request(Peer& peer, const wire::Datagram& datagram);
+
+    // Signs now for what was sent to the peer, or to all, and has not been signed for. Not in
+    // clear.
+    void sign(const Peer& peer);
+    void sign_all();
 
     // This customer has rolled back: nothing that was acknowledged counts, everyone must be told.
     void on_rolled_back();
@@ -74,6 +85,9 @@ class Channels {
     bool someone_is_silent() const;
 
   private:
+    static constexpr size_t kTransferBytes = 900;  // of a datagram; the rest is for ids and an ack
+    static size_t transfer_bytes(const SentEntry& entry);
+
     struct Flying {
         Label label;
         uint64_t send_index;
@@ -99,6 +113,7 @@ class Channels {
         size_t covered_begin = 0;  // where the next stretch of a long covered set begins
 
         bool announcing = false;  // until the peer confirms our epoch
+        bool doubted = false;     // it has claimed what it could not prove; told once
         Label sent_before;        // the last label when announcing began: none was sent since
         Backoff announce_pause;
         TimePoint announce_at{};
@@ -107,10 +122,16 @@ class Channels {
         std::optional<TimePoint> heard_at;
         uint64_t credited_count = 0;  // since the last notice
         MoneyTotal credited_sum;
+
+        std::vector<std::string> unsigned_digests;  // of messages that were sent in this epoch
+        TimePoint sign_at{};                        // them, at the latest
+        IntervalSet asked_to_sign;                  // labels; by the newest request
+        TimePoint sign_again_at{};                  // at the earliest
     };
 
     Link& link(const Peer& peer) { return *links_.find(peer.name)->second; }
     const Link& link(const Peer& peer) const { return *links_.find(peer.name)->second; }
+    void credit(Peer& peer, const std::vector<Transfer>& transfers);
     bool has_room_for_gap(const Peer& peer, Label label) const;
     void announce_all();
     void forget_acks(Link& link);
@@ -123,13 +144,25 @@ class Channels {
     bool may_send(const Link& link) const;
     void flush(Link& link);
     SentEntry* next_to_send(Link& link, size_t& log_index);
+    void choose(Link& link, size_t& log_index);
+    void write_chosen(wire::Transfers* transfers) const;
+    void note_sent(Link& link, const wire::Transfers& transfers);
+    void sign(Link& link);
+    bool may_vouch(const Link& link) const;
+    void sign_what_is_due(Link& link);
+    void send_again_and_sign(Link& link);
     void put_ack(Link& link, wire::Ack* ack);
     void announce(Link& link);
+    void remember_epoch(const Peer& peer, Epoch announced, const std::string& word);
+    void show_epoch(const Peer& peer);
+    // Whether it shows that this customer has sent a transfer above that label, in this epoch.
+    bool is_own(const Peer& peer, const wire::SignedTransfers& item, Label above) const;
     void tell_what_arrived();
     void touch(Link& link);
     void set_wake(Link& link);
 
     Context& context_;
+    Proofs& proofs_;
     Acknowledged acknowledged_;
     std::map<std::string, std::unique_ptr<Link>, std::less<>> links_;
     std::vector<Link*> dirty_;  // to be looked at when the turn ends
@@ -137,7 +170,7 @@ class Channels {
     bool notice_due_ = false;
     wire::Datagram out_;  // reused, so that sending allocates nothing
     State::Record record_;
-    std::vector<SentEntry*> chosen_;
+    std::vector<SentEntry*> chosen_;  // for one datagram, labels rising
     std::set<std::pair<TimePoint, size_t>> timers_;
     std::vector<Link*> by_index_;
 };

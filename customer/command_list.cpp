@@ -84,6 +84,8 @@ constexpr CommandSpec kCommands[] = {
     {"sign-out", "sign-out", "ends being signed in", "sign-out", kPerson},
     {"passwd", "passwd", "changes the password; asks for the old one and the new one", "passwd",
      kPerson},
+    {"bind", "bind <name>", "binds this program's key to one's own account, as on a new machine",
+     "bind alice", kPerson},
 
     {"add-product", "add-product <id> <name> <price> <quantity> <category,category>",
      "adds a product to the shop", "add-product lamp-1 \"Desk lamp\" 249.99 10 home,light", kStaff},
@@ -187,7 +189,8 @@ MenuSection person_section() {
              {"Verify the e-mail", "verify", {{"Code"}}},
              {"Sign in", "sign-in", {{"E-mail"}}},
              {"Sign out", "sign-out"},
-             {"Change the password", "passwd"}}};
+             {"Change the password", "passwd"},
+             {"Bind this program's key to an account", "bind", {{"Name of the account"}}}}};
 }
 
 MenuSection staff_section() {

@@ -100,6 +100,10 @@ bool Customer::try_start(CommandId id, std::string_view line) {
         return false;
     };
     if (is_deal(verb)) return start_deal(id, words);
+    if (verb == "bind") {
+        start_bind(id, words);
+        return true;
+    }
     if (is_passed_on(verb)) {
         start_ask(id, line);
         return true;
@@ -153,7 +157,9 @@ bool Customer::try_start(CommandId id, std::string_view line) {
 bool Customer::check_account(CommandId id) {
     switch (context_.state.phase) {
         case Phase::open:
-            return true;
+            if (!context_.other_key) return true;
+            answer(id, other_key());
+            return false;
         case Phase::none:
             answer(id, failure("no-account", "there is no account yet; `open <name> <balance>`"));
             return false;
@@ -331,7 +337,7 @@ bool Customer::start_transfer(CommandId id, const Words& words, bool lost) {
         return refuse(failure("self-transfer", "a transfer goes to another customer"));
     }
     // A join or the end of the cohort may be under way: who is a peer is known afterwards.
-    if (operations_.busy() || state.is_suspended()) return false;
+    if (operations_.holds_up_transfers() || state.is_suspended()) return false;
     if (!state.in_cohort()) {
         return refuse(failure("not-in-cohort",
                               "the account is in no cohort; transfers go to "
@@ -446,7 +452,8 @@ void Customer::operation_ended(const Operations::End& end) {
     own.under_way = false;
     const std::string verb = own.kind == wire::OPERATION_ROLLBACK ? "rollback" : "checkpoint";
     if (end.outcome == Outcome::failure) {
-        own.last = failure(end.code, end.text);
+        own.last = end.code == "bank-unreachable" ? failure(bank_key_.unreachable(end.text))
+                                                  : failure(end.code, end.text);
         const TimePoint again = context_.now + own.pause.next(context_.random);
         if (end.retry && again < own.deadline && own.tries < limits::kMaxOperationTries) {
             own.again_at = again;

@@ -1,6 +1,18 @@
 #include "customer/context.h"
 
+#include <sodium.h>
+
 #include "common/base/check.h"
+#include "common/core/roster.h"
+
+namespace p2pbank {
+
+CustomerSettings::~CustomerSettings() {
+    sodium_memzero(secret_seed.data(), secret_seed.size());
+    sodium_memzero(key_seed.data(), key_seed.size());
+}
+
+}  // namespace p2pbank
 
 namespace p2pbank::customer {
 namespace {
@@ -20,6 +32,12 @@ bool is_about_money_only(const State::Record& record) {
         default:
             return false;
     }
+}
+
+bool wants_answer(const wire::Datagram& message) {
+    return !message.has_decision_ack() && !message.has_cohort_ended_ack() &&
+           !message.has_settle_refused() && !message.has_report() && !message.has_evidence() &&
+           !message.probe().answer();
 }
 
 // Lines of the account's activity, which have a time.
@@ -42,6 +60,20 @@ bool is_activity(const State::Record& record) {
 }
 
 }  // namespace
+
+Context::Context(const CustomerSettings& s)
+    : settings(s),
+      random(s.seed),
+      secrets(s.secret_seed),
+      identity(s.key_seed),
+      courier(random.next(), signer(), secrets.key()) {
+    // Whoever has been told which keys to expect takes no others, not even remembered ones.
+    const auto& wanted = settings.bank_fingerprint;
+    if (sealed() && settings.bank_keys &&
+        (!wanted || secure::fingerprint(*settings.bank_keys) == *wanted)) {
+        bank_keys = settings.bank_keys;
+    }
+}
 
 uint64_t Context::wall_ms() const {
     return static_cast<uint64_t>((now.time_since_epoch().count() + settings.wall_offset_us) /
@@ -67,17 +99,50 @@ void Context::commit_tentative(State::Record& record) {
 }
 
 bool Context::send_to_bank(wire::Datagram& message) {
+    if (!bank_silent_since && wants_answer(message)) bank_silent_since = now;
+    if (sealed() && !bank_keys) return false;
     message.set_cohort(state.cohort.value());
     message.set_epoch(state.epoch.value());
-    return courier.send(now, Socket::bank, settings.bank, message, *effects);
+    const KeyBytes key = bank_keys ? bank_keys->channel : KeyBytes{};
+    return courier.send(now, Socket::bank, settings.bank, key, message, *effects);
 }
 
 bool Context::send_to_peer(const Peer& peer, wire::Datagram& message) {
+    const KeyBytes key = sealed() ? peer.keys.channel : KeyBytes{};
+    if (sealed() && (peer.keys.empty() || roster_expired())) return false;
     message.set_cohort(state.cohort.value());
     message.set_epoch(state.epoch.value());
     message.set_receiver_epoch(peer.known_epoch.value());
     message.set_receiver(peer.name);
-    return courier.send(now, Socket::peer, Address{peer.ip, peer.port2}, message, *effects);
+    return courier.send(now, Socket::peer, Address{peer.ip, peer.port2}, key, message, *effects);
+}
+
+bool Context::is_from_bank(Address from) const {
+    if (from != settings.bank) return false;
+    return !sealed() || (bank_keys && courier.received_from() == bank_keys->channel);
+}
+
+bool Context::is_from(const Peer& peer) const {
+    if (!sealed()) return true;
+    return !peer.keys.empty() && !roster_expired() && courier.received_from() == peer.keys.channel;
+}
+
+std::optional<wire::RosterBody> Context::read_roster(const wire::Roster& roster) {
+    if (sealed() && !bank_keys) return std::nullopt;
+    auto read = p2pbank::read_roster(roster, sealed() ? &bank_keys->signing : nullptr, wall_ms());
+    if (!read && !bad_roster_told) {
+        notice(Severity::warning,
+               "the bank's list of the cohort's members is of no use: " + read.error().message);
+    }
+    bad_roster_told = !read;
+    if (!read) return std::nullopt;
+    return std::move(read).value();
+}
+
+bool Context::roster_expired() const {
+    const uint64_t wall = wall_ms();
+    return sealed() && wall > state.roster_expires_ms &&
+           wall - state.roster_expires_ms > kClockSkewMs;
 }
 
 void Context::refuse_to_go_on(const std::string& why) {

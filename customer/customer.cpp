@@ -12,14 +12,22 @@ using namespace customer;
 
 Customer::Customer(CustomerSettings settings)
     : context_(settings),
-      channels_(context_,
+      proofs_(context_, [this] { operations_.covered_more(); }),
+      channels_(context_, proofs_,
                 [this](const Peer& peer, SentEntry& entry) { transfer_acknowledged(peer, entry); }),
       operations_(
-          context_, channels_, [this](const Operations::End& end) { operation_ended(end); },
-          [this] { released(); }),
-      session_(context_, [this] { return JobId(++jobs_); }),
+          context_, channels_, proofs_,
+          [this](const Operations::End& end) { operation_ended(end); }, [this] { released(); }),
+      rosters_(context_, channels_),
+      bank_key_(
+          context_, [this] { return JobId(++jobs_); },
+          [this] {
+              bank_link_.introduced();
+              deals_.introduced();
+          }),
+      session_(context_, bank_key_),
       bank_link_(
-          context_, channels_, session_,
+          context_, channels_, session_, bank_key_, rosters_,
           [this](CommandId id, Answer result) {
               if (token_wanted_ && token_wanted_->command == id) {
                   // The deal stands, whatever became of the question for its token.
@@ -28,11 +36,18 @@ Customer::Customer(CustomerSettings settings)
                   result = std::move(paid.line("`tokens` shows its token"));
               }
               session_.gave_up(id);
+              if (binding_ && binding_->first == id) binding_.reset();
               answer(id, std::move(result));
               pump();
           },
           [this](CommandId id, const wire::Told& reply) { told(id, reply); }),
-      deals_(context_, session_, [this](const Deals::Outcome& outcome) { deal_ended(outcome); }) {}
+      deals_(context_, session_, bank_key_,
+             [this](const Deals::Outcome& outcome) { deal_ended(outcome); }) {
+    context_.courier.accept_only([this](Socket at, const KeyBytes& key) {
+        if (at == Socket::peer) return rosters_.accepts(key);
+        return context_.bank_keys && context_.bank_keys->channel == key;
+    });
+}
 
 Result<void> Customer::replay(std::string_view bytes) {
     State::Record record;
@@ -68,6 +83,7 @@ void Customer::start(TimePoint now, Effects& effects) {
                             "stands at its last permanent checkpoint, in a new epoch");
         }
     }
+    bank_key_.start();
     channels_.rebuild(true);
     operations_.resume();
     bank_link_.resume();
@@ -77,25 +93,26 @@ void Customer::start(TimePoint now, Effects& effects) {
 void Customer::on_datagram(TimePoint now, Socket socket, Address from, std::string_view bytes,
                            Effects& effects) {
     at(now, effects);
-    switch (context_.courier.receive(now, socket, from, bytes, effects)) {
-        case Courier::Arrival::nothing:
-            return;
-        case Courier::Arrival::introduced:
-            channels_.introduced(from);
-            operations_.introduced();
-            if (from == context_.settings.bank) {
-                bank_link_.introduced();
-                deals_.introduced();
-            }
-            // What waited for the introduction goes now.
-            operations_.on_timer();
-            bank_link_.on_timer();
-            deals_.on_timer();
-            return;
-        case Courier::Arrival::message:
-            dispatch(from, context_.courier.received());
-            return;
+    const Courier::Arrival arrival = context_.courier.receive(now, socket, from, bytes, effects);
+    if (arrival.keys) bank_key_.on_keys(from, *arrival.keys);
+    if (arrival.other_mode && socket == Socket::bank && from == context_.settings.bank) {
+        bank_key_.on_other_mode();
     }
+    if (arrival.introduced) introduced(from);
+    if (arrival.message) dispatch(from, context_.courier.received());
+}
+
+// What waited for the introduction goes now.
+void Customer::introduced(Address from) {
+    channels_.introduced(from);
+    operations_.introduced();
+    if (from == context_.settings.bank) {
+        bank_link_.introduced();
+        deals_.introduced();
+    }
+    operations_.on_timer();
+    bank_link_.on_timer();
+    deals_.on_timer();
 }
 
 void Customer::dispatch(Address from, wire::Datagram& datagram) {
@@ -103,16 +120,20 @@ void Customer::dispatch(Address from, wire::Datagram& datagram) {
     // An address is used again by another account, or by a later run, and datagrams may be late.
     if (datagram.receiver() != context_.courier.sender()) return;
     if (datagram.sender() == "bank") {
-        if (from != context_.settings.bank || datagram.instance() < bank_instance_ ||
+        if (!context_.is_from_bank(from) || datagram.instance() < bank_instance_ ||
             datagram.receiver_instance() != context_.courier.instance()) {
             return;
         }
         bank_instance_ = datagram.instance();
+        bank_key_.heard();
         from_bank(datagram);
         return;
     }
     Peer* peer = context_.state.find_peer(datagram.sender());
-    if (peer == nullptr || CohortId(datagram.cohort()) != context_.state.cohort) return;
+    if (peer == nullptr || CohortId(datagram.cohort()) != context_.state.cohort ||
+        !context_.is_from(*peer)) {
+        return;
+    }
     channels_.heard(*peer, from, datagram.instance());
     from_peer(*peer, datagram);
 }
@@ -125,7 +146,7 @@ void Customer::from_bank(wire::Datagram& datagram) {
     if (datagram.has_attach_reply()) bank_link_.on_attach_reply(datagram.attach_reply());
     if (!context_.state.has_account()) return;
     if (datagram.has_report_request()) bank_link_.on_report_request(datagram.report_request());
-    if (datagram.has_roster()) bank_link_.on_roster(datagram.roster());
+    if (datagram.has_roster()) rosters_.on_roster(datagram.roster());
     if (datagram.has_deal_reply()) deals_.on_reply(datagram.deal_reply());
     if (datagram.has_settle_ack()) operations_.on_settle_ack(datagram.settle_ack());
     if (datagram.has_operation_begun()) operations_.on_operation_begun(datagram.operation_begun());
@@ -134,6 +155,11 @@ void Customer::from_bank(wire::Datagram& datagram) {
     if (datagram.has_freeze_request()) operations_.on_freeze_request(datagram.freeze_request());
     if (datagram.has_cohort_started()) operations_.on_cohort_started(datagram.cohort_started());
     if (datagram.has_cohort_ended()) operations_.on_cohort_ended(datagram.cohort_ended());
+    if (datagram.has_evidence_request()) {
+        wire::Datagram reply;
+        *reply.mutable_evidence() = proofs_.evidence(datagram.evidence_request());
+        context_.send_to_bank(reply);
+    }
     if (datagram.has_exit_order()) {
         exit_order_ = datagram.exit_order().nonce();
         exit_order_until_ = context_.now + timing::kBankDeadline;
@@ -146,6 +172,11 @@ void Customer::from_peer(Peer& peer, wire::Datagram& datagram) {
     const auto& operation = context_.state.operation;
     const bool rolling_back = operation && operation->kind == wire::OPERATION_ROLLBACK;
     if (Epoch(datagram.receiver_epoch()) > context_.state.epoch && !rolling_back) {
+        // Anybody can say so; this customer's own signature can not be made up.
+        if (context_.sealed()) {
+            if (datagram.has_epoch_proof()) channels_.on_epoch_proof(peer, datagram.epoch_proof());
+            return;
+        }
         context_.refuse_to_go_on(
             peer.name + " knows it in epoch " + std::to_string(datagram.receiver_epoch()) +
             ", its own storage says " + std::to_string(context_.state.epoch.value()));
@@ -153,6 +184,8 @@ void Customer::from_peer(Peer& peer, wire::Datagram& datagram) {
     }
     if (datagram.has_transfers()) channels_.on_transfers(peer, datagram);
     if (datagram.has_ack()) channels_.on_ack(peer, datagram);
+    if (datagram.has_signed_()) proofs_.on_signed(peer, datagram.signed_());
+    if (datagram.has_sign_request()) channels_.on_sign_request(peer, datagram);
     if (datagram.has_epoch_notice()) channels_.on_epoch_notice(peer, datagram);
     if (datagram.has_epoch_confirm()) channels_.on_epoch_confirm(peer, datagram);
     if (datagram.has_checkpoint_request()) operations_.on_checkpoint_request(peer, datagram);
@@ -164,7 +197,10 @@ void Customer::from_peer(Peer& peer, wire::Datagram& datagram) {
 
 void Customer::on_timer(TimePoint now, Effects& effects) {
     at(now, effects);
+    bank_key_.on_timer();
+    rosters_.on_timer();
     channels_.on_timer();
+    proofs_.on_timer();
     operations_.on_timer();
     bank_link_.on_timer();
     deals_.on_timer();
@@ -179,8 +215,9 @@ void Customer::end_of_turn(TimePoint now, Effects& effects) {
         pump_due_ = false;
         pump();
     }
+    rosters_.end_of_turn();
     channels_.end_of_turn();
-    context_.courier.end_of_turn(effects);
+    context_.courier.end_of_turn(now, effects);
 }
 
 std::optional<TimePoint> Customer::next_wake() const {
@@ -188,7 +225,10 @@ std::optional<TimePoint> Customer::next_wake() const {
     const auto consider = [&](std::optional<TimePoint> other) {
         if (other) wake = wake ? std::min(*wake, *other) : *other;
     };
+    consider(bank_key_.next_wake());
+    consider(rosters_.next_wake());
     consider(channels_.next_wake());
+    consider(proofs_.next_wake());
     consider(operations_.next_wake());
     consider(bank_link_.next_wake());
     consider(deals_.next_wake());

@@ -9,11 +9,14 @@
 #include <vector>
 
 #include "common/core/node.h"
+#include "customer/bank_key.h"
 #include "customer/bank_link.h"
 #include "customer/channels.h"
 #include "customer/context.h"
 #include "customer/deals.h"
 #include "customer/operations.h"
+#include "customer/proofs.h"
+#include "customer/roster_book.h"
 #include "customer/session.h"
 
 namespace p2pbank {
@@ -82,6 +85,7 @@ class Customer : public Node {
         context_.effects = &effects;
     }
     void answer(CommandId id, Answer answer);
+    void introduced(Address from);
     void dispatch(Address from, wire::Datagram& datagram);
     void from_bank(wire::Datagram& datagram);
     void from_peer(customer::Peer& peer, wire::Datagram& datagram);
@@ -119,6 +123,8 @@ class Customer : public Node {
     void pass_on_sealed(CommandId id);
     void told(CommandId id, const wire::Told& told);
     void start_close(CommandId id, const Words& words);
+    void start_bind(CommandId id, const Words& words);
+    Answer other_key() const;
 
     // activity.cpp
     Answer history() const;
@@ -131,8 +137,11 @@ class Customer : public Node {
     Answer peers() const;
 
     customer::Context context_;
+    customer::Proofs proofs_;
     customer::Channels channels_;
     customer::Operations operations_;
+    customer::RosterBook rosters_;
+    customer::BankKey bank_key_;
     customer::Session session_;
     customer::BankLink bank_link_;
     customer::Deals deals_;
@@ -144,7 +153,8 @@ class Customer : public Node {
     std::optional<OwnOperation> own_;
     std::optional<CommandId> typing_;  // somebody is asked for secrets
     std::optional<TokenWanted> token_wanted_;
-    bool pump_due_ = false;       // at the end of the turn
+    std::optional<std::pair<CommandId, std::string>> binding_;  // the account's name
+    bool pump_due_ = false;                                     // at the end of the turn
     uint64_t bank_instance_ = 0;  // the newest run of the bank that was heard
     uint64_t exit_order_ = 0;     // of the bank's operator, not yet obeyed
     TimePoint exit_order_until_{};

@@ -20,9 +20,10 @@ Answer not_decided() {
 
 }  // namespace
 
-Deals::Deals(Context& context, Session& session, Ended ended)
+Deals::Deals(Context& context, Session& session, const BankKey& bank_key, Ended ended)
     : context_(context),
       session_(session),
+      bank_key_(bank_key),
       ended_(std::move(ended)),
       retry_(timing::kRetryFirst, timing::kRetryMost) {}
 
@@ -45,7 +46,7 @@ void Deals::begin(CommandId id, wire::DealKind kind, const std::string& what, ui
     question_->set_quantity(quantity);
     question_->set_amount(amount.cents());
     question_->set_months(months);
-    question_epoch_ = Epoch();
+    session_.authorize(&*question_);
     deadline_ = context_.now + timing::kBankDeadline;
     retry_ = Backoff(timing::kRetryFirst, timing::kRetryMost);
     send_question();
@@ -53,10 +54,6 @@ void Deals::begin(CommandId id, wire::DealKind kind, const std::string& what, ui
 
 void Deals::send_question() {
     at_ = context_.now + retry_.next(context_.random);
-    if (question_epoch_ != context_.state.epoch) {
-        question_epoch_ = context_.state.epoch;
-        session_.sign(&*question_);
-    }
     wire::Datagram message;
     *message.mutable_deal() = *question_;
     context_.send_to_bank(message);
@@ -73,7 +70,7 @@ void Deals::send_deal() {
         deal->set_quantity(asked_.quantity);
         deal->set_amount(pays(asked_.kind) ? -asked_.amount.cents() : asked_.amount.cents());
         deal->set_months(asked_.months);
-        session_.sign(deal);
+        session_.authorize(deal);
     }
     context_.send_to_bank(*message_);
 }
@@ -201,8 +198,9 @@ void Deals::on_timer() {
             return;
         }
         if (question_) {
-            finish(failure("bank-unreachable", "the bank at " + to_string(context_.settings.bank) +
-                                                   " does not answer; nothing was changed"));
+            finish(
+                failure(bank_key_.unreachable("the bank at " + to_string(context_.settings.bank) +
+                                              " does not answer; nothing was changed")));
             return;
         }
         deadline_ = TimePoint::max();

@@ -32,7 +32,7 @@ class Deals {
     };
     using Ended = std::function<void(const Outcome&)>;
 
-    Deals(Context& context, Session& session, Ended ended);
+    Deals(Context& context, Session& session, const BankKey& bank_key, Ended ended);
 
     // After a start: goes on with what was open.
     void resume();
@@ -64,10 +64,10 @@ class Deals {
 
     Context& context_;
     Session& session_;
+    const BankKey& bank_key_;
     Ended ended_;
     CommandId command_;  // of the deal that is being asked about or open; 0: nobody waits
     std::optional<wire::Deal> question_;
-    Epoch question_epoch_;                   // in which it was signed
     std::optional<wire::Datagram> message_;  // of the open deal, as it was first sent in this run
     OpenDeal asked_;
     TimePoint at_{};

@@ -31,6 +31,7 @@ std::string failure_text(const std::string& code, const std::string& who) {
     if (code == "busy") {
         return who + " is in the middle of another checkpoint or rollback; try again" + nothing;
     }
+    if (code == "unsigned") return who + " does not sign for transfers that it sent" + nothing;
     return who + " refused (" + code + ")" + nothing;
 }
 
@@ -43,15 +44,16 @@ std::string counted(uint64_t count) {
 // --- deciding
 // -------------------------------------------------------------------------------------
 
-bool Operations::resolve(const OperationId& id, bool commit, const std::string& why) {
+bool Operations::resolve(const OperationId& id, bool commit, const std::string& why,
+                         const std::string& word) {
     const auto& operation = context_.state.operation;
     bool ended = false;
     if (operation && operation->id == id) {
         const wire::OperationKind kind = operation->kind;
-        const bool of_cohort = kind == wire::OPERATION_JOIN || kind == wire::OPERATION_FREEZE;
         // A COMMIT without this customer's yes cannot be true; that of a cohort comes with its
         // roster or its last balances.
-        if (commit && (of_cohort || !(run_->voted || run_->asked_commit || run_->restored))) {
+        if (commit &&
+            (is_of_cohort(kind) || !(run_->voted || run_->asked_commit || run_->restored))) {
             return false;
         }
         Run run = std::move(*run_);
@@ -60,7 +62,7 @@ bool Operations::resolve(const OperationId& id, bool commit, const std::string& 
         } else {
             undo_operation();
         }
-        spread(run, id, kind, commit);
+        spread(run, id, kind, commit, word);
         end_own(run, kind, commit, why);
         ended = true;
     }
@@ -148,9 +150,11 @@ void Operations::end_own(const Run& run, wire::OperationKind kind, bool commit,
         end.code = run.no_code.empty() ? "refused" : run.no_code;
         end.retry = may_do_better(end.code);
         if (end.code == "label-unknown") end.code = "busy";
-        end.text = !why.empty()
-                       ? why
-                       : failure_text(end.code, run.no_who.empty() ? "the bank" : run.no_who);
+        const std::string who = run.no_who.empty() ? "the bank" : run.no_who;
+        end.text = !why.empty()           ? why
+                   : !run.no_text.empty() ? run.no_text + "; nothing was changed"
+                                          : failure_text(end.code, who);
+        if (end.code == "unsigned") end.code = "refused";
     }
     if (run.reported) {
         const std::string what = kind == wire::OPERATION_ROLLBACK ? "rollback" : "checkpoint";
@@ -191,7 +195,7 @@ std::string Operations::participants_text(const Run& run, wire::OperationKind ki
 }
 
 void Operations::spread(const Run& run, const OperationId& id, wire::OperationKind kind,
-                        bool commit) {
+                        bool commit, const std::string& word) {
     for (const auto& [peer_name, child] : run.children) {
         if (commit && !child.takes_part) continue;
         Spreading spreading{
@@ -199,6 +203,7 @@ void Operations::spread(const Run& run, const OperationId& id, wire::OperationKi
         to_wire(id, spreading.message.mutable_outcome()->mutable_operation());
         spreading.message.mutable_outcome()->set_commit(commit);
         spreading.message.mutable_outcome()->set_kind(kind);
+        spreading.message.mutable_outcome()->set_word(word);
         spreading_.push_back(std::move(spreading));
     }
 }
@@ -247,111 +252,8 @@ void Operations::on_operation_begun(const wire::OperationBegun& begun) {
 
 void Operations::on_decision(const wire::Decision& decision) {
     const OperationId id = from_wire(decision.operation());
-    const bool done = resolve(id, decision.commit(), decision.why());
+    const bool done = resolve(id, decision.commit(), decision.why(), decision.word());
     if (done && decision.commit()) ack_decision(id);
-}
-
-void Operations::refuse_settlement(const wire::OperationId& id, const std::string& code) {
-    wire::Datagram message;
-    *message.mutable_settle_refused()->mutable_operation() = id;
-    message.mutable_settle_refused()->set_code(code);
-    context_.send_to_bank(message);
-}
-
-void Operations::on_join_request(const wire::JoinRequest& request) {
-    const State& state = context_.state;
-    const OperationId id = from_wire(request.operation());
-    if (state.operation && state.operation->id == id) {
-        if (!run_->restored) send_settlement();
-        return;
-    }
-    if (state.phase != Phase::open || state.in_cohort() || state.operation || state.deal ||
-        state.is_refused(id) || request.cohort() == 0) {
-        refuse_settlement(request.operation(), state.in_cohort() ? "in-cohort" : "busy");
-        return;
-    }
-    begin_tentative(id, wire::OPERATION_JOIN, "", CohortId(request.cohort()),
-                    request.cohort_name());
-    start_run(false,
-              context_.now + milliseconds(std::min<uint32_t>(request.deadline_ms(), 60'000)));
-}
-
-void Operations::on_freeze_request(const wire::FreezeRequest& request) {
-    const State& state = context_.state;
-    const OperationId id = from_wire(request.operation());
-    if (state.operation && state.operation->id == id) {
-        if (!run_->restored) send_settlement();
-        return;
-    }
-    if (state.cohort != CohortId(request.cohort())) return;
-    if (state.phase != Phase::open || state.operation || state.deal || state.recovering ||
-        state.restore_due || state.is_refused(id)) {
-        refuse_settlement(request.operation(), state.recovering ? "recovering" : "busy");
-        return;
-    }
-    begin_tentative(id, wire::OPERATION_FREEZE, "", state.cohort, state.cohort_name);
-    start_run(false,
-              context_.now + milliseconds(std::min<uint32_t>(request.deadline_ms(), 60'000)));
-}
-
-void Operations::on_cohort_started(const wire::CohortStarted& started) {
-    const State& state = context_.state;
-    const OperationId id = from_wire(started.operation());
-    if (state.operation && state.operation->id == id &&
-        state.operation->kind == wire::OPERATION_JOIN) {
-        State::Record record;
-        auto* cohort = record.mutable_cohort_started();
-        *cohort->mutable_operation() = started.operation();
-        cohort->set_cohort(started.cohort());
-        cohort->set_cohort_name(started.cohort_name());
-        *cohort->mutable_members() = started.members();
-        context_.commit(record);
-        // The roster has the epoch in which this customer settled; it may have been raised since.
-        const bool restarted = run_->restored;
-        run_.reset();
-        trace("checkpoint-permanent", id);
-        channels_.rebuild(restarted);
-        const int others = started.members_size() - 1;
-        context_.notice(Severity::info, "is now in " + started.cohort_name() + " with " +
-                                            std::to_string(others) +
-                                            (others == 1 ? " other" : " others"));
-        released_();
-    } else if (state.cohort != CohortId(started.cohort())) {
-        return;
-    }
-    ack_decision(id);
-}
-
-void Operations::on_cohort_ended(const wire::CohortEnded& ended) {
-    const State& state = context_.state;
-    const CohortId cohort(ended.cohort());
-    const bool joining = state.operation && state.operation->kind == wire::OPERATION_JOIN &&
-                         state.operation->cohort == cohort;
-    if (cohort.value() != 0 && (state.cohort == cohort || joining)) {
-        State::Record record;
-        record.mutable_cohort_ended()->set_cohort(ended.cohort());
-        *record.mutable_cohort_ended()->mutable_totals() = ended.totals();
-        context_.commit(record);
-        Run run;
-        if (run_) run = std::move(*run_);
-        run_.reset();
-        spreading_.clear();
-        questions_.clear();
-        channels_.rebuild(false);
-        context_.notice(Severity::info,
-                        "the cohort has ended, balance " + to_string(state.totals.balance));
-        if (run.initiator && !run.recovery && !run.reported) {
-            End end;
-            end.outcome = Outcome::failure;
-            end.code = "not-in-cohort";
-            end.text = "the cohort has ended meanwhile";
-            ended_(end);
-        }
-        released_();
-    }
-    wire::Datagram message;
-    message.mutable_cohort_ended_ack()->set_cohort(ended.cohort());
-    context_.send_to_bank(message);
 }
 
 // --- time
@@ -393,8 +295,10 @@ void Operations::on_timer() {
         for (const auto& [name, participant] : run.participants) {
             request->add_participants(name);
             if (operation.kind != wire::OPERATION_ROLLBACK || participant.holder()) continue;
-            request->add_rolled_back()->set_name(name);
-            request->mutable_rolled_back()->rbegin()->set_epoch(participant.next_epoch());
+            wire::RolledBack* rolled_back = request->add_rolled_back();
+            rolled_back->set_name(name);
+            rolled_back->set_epoch(participant.next_epoch());
+            rolled_back->set_word(participant.word());
         }
         context_.send_to_bank(message);
         if (context_.now >= run.deadline && !run.reported && !run.recovery) {

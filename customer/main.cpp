@@ -1,5 +1,5 @@
-// The customer's program: flags, what is missing of them, the account's journal if there is one;
-// then the driver takes over.
+// The customer's program: flags, what is missing of them, the account's key and journal if there is
+// one; then the driver takes over.
 #include <optional>
 #include <string>
 #include <unistd.h>
@@ -10,6 +10,7 @@
 #include "common/runtime/clock.h"
 #include "common/runtime/driver.h"
 #include "common/runtime/keys.h"
+#include "common/runtime/permissions.h"
 #include "common/runtime/process.h"
 #include "common/runtime/prompts.h"
 #include "customer/customer.h"
@@ -23,7 +24,9 @@ struct Arguments {
     std::optional<std::string> port2;
     std::optional<std::string> name;
     std::optional<std::string> ip;
+    std::optional<std::string> bank_key;
     std::optional<int> password_fd;
+    bool new_key = false;
     std::string stable = "journal";
     std::string log_level = "info";
     DriverOptions driver;
@@ -36,11 +39,23 @@ struct Choices {
     std::optional<uint16_t> port1;
     std::optional<uint16_t> port2;
     std::optional<uint32_t> own_ip;
+    std::optional<std::string> bank_key;  // as secure::fingerprint() writes it
 };
 
 Result<void> check_different(uint16_t port1, uint16_t port2) {
     if (port1 == 0 || port1 != port2) return {};
     return Error{"ports-differ", "the port for the bank and the port for peers must differ"};
+}
+
+Result<std::string> parse_bank_key(std::string_view text) {
+    auto fingerprint = secure::parse_fingerprint(text);
+    if (fingerprint) return std::move(*fingerprint);
+    return Error{"bad-key",
+                 quote(text) + " is no fingerprint: 32 hexadecimal digits, as the bank shows them"};
+}
+
+bool is_loopback(uint32_t ip) {
+    return ip >> 24U == 127;
 }
 
 template <class Value, class Parse>
@@ -70,6 +85,7 @@ Result<Choices> take_flags(const Arguments& arguments) {
          {take_flag("--port1", arguments.port1, parse_own_port, choices.port1),
           take_flag("--port2", arguments.port2, parse_own_port, choices.port2),
           take_flag("--ip", arguments.ip, parse_ip_or_localhost, choices.own_ip),
+          take_flag("--bank-key", arguments.bank_key, parse_bank_key, choices.bank_key),
           arguments.name ? check_name(*arguments.name) : Result<void>(),
           choices.port1 && choices.port2 ? check_different(*choices.port1, *choices.port2)
                                          : Result<void>()}) {
@@ -108,10 +124,29 @@ int refuse(Log& log, const std::string& message) {
     return kExitUsage;
 }
 
+// Takes the key of the account under `folder`. With `new_key` one is drawn for good where there is
+// none; otherwise the key of the settings stays. False if so. The error says what is wrong.
+Result<bool> take_key(const std::string& folder, bool new_key, CustomerSettings& settings) {
+    const auto safe = check_private_folder(folder);
+    if (!safe) return safe.error();
+    const std::string path = folder + "/key";
+    const auto key = existing_key(path);
+    if (!key) return key.error();
+    if (key.value()) {
+        settings.key_seed = *key.value();
+        return true;
+    }
+    if (!new_key) return false;
+    const auto drawn = own_key(path);
+    if (!drawn) return drawn.error();
+    settings.key_seed = drawn.value();
+    return true;
+}
+
 // Makes the customer, from its journal if the account has one. The error says why not.
 Result<std::unique_ptr<Store>> resume(const std::string& state, const std::string& name,
-                                      CustomerSettings settings, std::optional<Customer>& customer,
-                                      Log& log) {
+                                      bool new_key, CustomerSettings settings,
+                                      std::optional<Customer>& customer, Log& log) {
     customer.emplace(settings);
     if (name.empty()) return std::unique_ptr<Store>();
     if (!Store::exists(state, name)) {
@@ -123,9 +158,16 @@ Result<std::unique_ptr<Store>> resume(const std::string& state, const std::strin
                 name + " <balance>");
         return std::unique_ptr<Store>();
     }
+    const std::string folder = state + "/" + name;
+    const CustomerSettings without_account = settings;
+    bool is_missing = false;
+    if (!settings.insecure) {
+        const auto taken = take_key(folder, new_key, settings);
+        if (!taken) return taken.error();
+        is_missing = !taken.value();
+    }
     settings.name = name;
     customer.emplace(settings);
-    const std::string folder = state + "/" + name;
     auto store = Store::open({.folder = folder},
                              [&](std::string_view record) { return customer->replay(record); });
     if (!store && store.error().code == "in-use") {
@@ -134,32 +176,72 @@ Result<std::unique_ptr<Store>> resume(const std::string& state, const std::strin
     }
     if (!store) return Error{store.error().code, folder + ": " + store.error().message};
     if (store.value()->records_replayed() > 0) {
+        if (is_missing) {
+            return Error{"bad-key",
+                         folder +
+                             "/key is missing: the bank knows the account by it. Put a copy "
+                             "of it back; or start with --new-key, and then either sign in "
+                             "and type: bind " +
+                             name + ", or have the bank's operator type: unbind " + name};
+        }
         log.always(Severity::info, "resumed account " + name);
         return store;
     }
     // The program was ended before the account was opened.
     Store::remove(std::move(store).value());
-    settings.name.clear();
-    customer.emplace(settings);
+    customer.emplace(without_account);
     return std::unique_ptr<Store>();
 }
 
+// The keys of the bank as an earlier run has written them down.
+Result<std::optional<secure::PublicKeys>> read_bank_keys(const std::string& folder, Address bank) {
+    const std::string path =
+        folder + "/" + ip_to_string(bank.ip) + "_" + std::to_string(bank.port) + ".key";
+    for (const std::string& place : {folder, path}) {
+        const auto safe = check_not_writable_by_others(place);
+        if (!safe) return safe.error();
+    }
+    const auto bytes = remembered_keys(path);
+    if (!bytes) return bytes.error();
+    if (!bytes.value()) return std::optional<secure::PublicKeys>();
+    return secure::keys_from_bytes(
+        {reinterpret_cast<const char*>(bytes.value()->data()), bytes.value()->size()});
+}
+
 // What is the same whatever the account. The error says which file is wrong.
-Result<CustomerSettings> make_settings(const Arguments& arguments, Address bank) {
+Result<CustomerSettings> make_settings(const Arguments& arguments, const Choices& choices) {
     CustomerSettings settings;
-    settings.bank = bank;
+    settings.bank = {*choices.bank_ip, *choices.bank_port};
     settings.stable =
         arguments.stable == "checkpoint" ? StableMode::checkpoint : StableMode::journal;
     settings.seed = random_seed();
     settings.wall_offset_us = wall_offset_us();
     random_bytes(settings.secret_seed);
+    random_bytes(settings.key_seed);
+    settings.insecure = arguments.driver.insecure;
     settings.wanted = arguments.name.value_or("");
     settings.key_folder = arguments.driver.state_folder + "/banks";
-    const auto key = remembered_key(settings.key_folder + "/" + ip_to_string(bank.ip) + "_" +
-                                    std::to_string(bank.port) + ".key");
-    if (!key) return key.error();
-    settings.bank_key = key.value();
+    settings.bank_fingerprint = choices.bank_key;
+    const auto safe = check_not_writable_by_others(arguments.driver.state_folder);
+    if (!safe) return safe.error();
+    if (settings.insecure) return settings;
+    const auto keys = read_bank_keys(settings.key_folder, settings.bank);
+    if (!keys) return keys.error();
+    settings.bank_keys = keys.value();
     return settings;
+}
+
+// Without keys only this machine is safe from others.
+Result<void> check_insecure(const Arguments& arguments, Address bank, uint32_t own_ip) {
+    if (!arguments.driver.insecure) return {};
+    if (arguments.bank_key || arguments.new_key) {
+        return Error{"usage",
+                     "with --insecure nobody has a key: leave --bank-key and --new-key out"};
+    }
+    if (is_loopback(bank.ip) && is_loopback(own_ip)) return {};
+    return Error{"not-loopback",
+                 "--insecure is for this machine only: the bank's address and --ip have to be "
+                 "127.0.0.1 or another loopback address"};
 }
 
 int run(Arguments arguments) {
@@ -173,14 +255,22 @@ int run(Arguments arguments) {
     const Result<uint32_t> own_ip =
         choices.own_ip ? Result<uint32_t>(*choices.own_ip) : own_ip_towards(bank);
     if (!own_ip) return refuse(log, own_ip.error().message);
+    const Result<void> local = check_insecure(arguments, bank, own_ip.value());
+    if (!local) return refuse(log, local.error().message);
+    if (arguments.driver.insecure) {
+        log.always(Severity::warning,
+                   "INSECURE: everything goes in clear and nobody is who they say; on this machine "
+                   "only, for teaching");
+    }
 
-    const Result<CustomerSettings> prepared = make_settings(arguments, bank);
+    const Result<CustomerSettings> prepared = make_settings(arguments, choices);
     if (!prepared) return refuse(log, prepared.error().message);
     const Result<void> secrets = arguments.driver.take_passwords_from(arguments.password_fd);
     if (!secrets) return refuse(log, secrets.error().message);
 
     const std::string name = arguments.name.value_or("");
     const std::string state = arguments.driver.state_folder;
+    const bool new_key = arguments.new_key;
     arguments.driver.name = name;
     Driver driver(std::move(arguments.driver), input, log);
     const Result<uint16_t> port1 = driver.bind(*choices.port1, choices.own_ip.value_or(0));
@@ -194,7 +284,7 @@ int run(Arguments arguments) {
     settings.port1 = port1.value();
     settings.port2 = port2.value();
     std::optional<Customer> customer;
-    auto store = resume(state, name, settings, customer, log);
+    auto store = resume(state, name, new_key, settings, customer, log);
     if (!store) return refuse(log, store.error().message);
     return driver.run(
         *customer, std::move(store).value(),
@@ -223,8 +313,17 @@ int main(int argc, char** argv) {
         ->check(CLI::IsMember({"journal", "checkpoint"}))
         ->capture_default_str();
     app.add_option("--ip", arguments.ip, "Own address, where it is not the one towards the bank");
+    app.add_option("--bank-key", arguments.bank_key,
+                   "Talk only to the bank with this fingerprint, as the bank shows it");
+    app.add_flag("--new-key", arguments.new_key,
+                 "Draw a new key for an account whose key file is missing");
+    app.add_flag("--insecure", arguments.driver.insecure,
+                 "In clear, on loopback addresses only; for teaching");
     app.add_flag("--json", arguments.driver.json, "Answers as one JSON object a line");
     app.add_option("--trace", arguments.driver.trace_file, "Append what happens to this file");
+    app.add_option("--key-log", arguments.driver.key_log,
+                   "Append the keys of sessions to this file: whoever has it can read everything");
+    app.add_option("--pcap", arguments.driver.pcap, "Record all datagrams in this file");
     app.add_flag("--serve", arguments.driver.serve, "Keep running at the end of standard input");
     app.add_option("--password-fd", arguments.password_fd,
                    "Read passwords from this descriptor, one a line, where no terminal asks");

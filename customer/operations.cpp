@@ -4,8 +4,8 @@
 
 #include "common/base/check.h"
 #include "common/base/limits.h"
-#include "common/base/names.h"
 #include "common/wire/convert.h"
+#include "customer/statements.h"
 #include "customer/timing.h"
 
 namespace p2pbank::customer {
@@ -14,22 +14,6 @@ using p2pbank::from_wire;
 using p2pbank::to_wire;
 
 namespace {
-
-constexpr Duration kLongestDeadline = seconds(60);  // whatever a request says
-
-TimePoint deadline_of(TimePoint now, uint32_t deadline_ms) {
-    return now + std::min<Duration>(kLongestDeadline, milliseconds(deadline_ms));
-}
-
-// Operations of customers among customers: the bank's own do not come this way.
-bool is_valid_initiator(const OperationId& id) {
-    return is_valid_name(id.initiator);
-}
-
-bool is_valid_code(const std::string& code) {
-    return !code.empty() && code.size() <= 32 &&
-           code.find_first_not_of("abcdefghijklmnopqrstuvwxyz-") == std::string::npos;
-}
 
 Backoff request_backoff() {
     return Backoff(timing::kRetryFirst, timing::kRetryMost);
@@ -40,9 +24,11 @@ Backoff query_backoff() {
 
 }  // namespace
 
-Operations::Operations(Context& context, Channels& channels, Ended ended, Released released)
+Operations::Operations(Context& context, Channels& channels, Proofs& proofs, Ended ended,
+                       Released released)
     : context_(context),
       channels_(channels),
+      proofs_(proofs),
       ended_(std::move(ended)),
       released_(std::move(released)),
       recovery_pause_(timing::kBusyFirst, timing::kBusyMost) {}
@@ -81,8 +67,18 @@ void Operations::begin_recovery_if_due() {
 
 void Operations::begin(wire::OperationKind kind) {
     P2PBANK_CHECK(!busy());
-    const OperationId id{context_.state.name, context_.state.epoch.value(),
-                         context_.state.counter + 1};
+    if (kind == wire::OPERATION_CHECKPOINT && !can_declare(context_)) {
+        End end;
+        end.kind = kind;
+        end.outcome = Outcome::failure;
+        end.code = "bank-unreachable";
+        end.text = "the bank's key is not known; nothing was changed";
+        ended_(end);
+        return;
+    }
+    OperationId id{context_.state.name, context_.state.epoch.value(), context_.state.counter + 1,
+                   ""};
+    id.word = sign_operation(context_.signer(), id, kind);
     if (kind == wire::OPERATION_CHECKPOINT) {
         begin_tentative(id, kind, "", CohortId(), "");
     } else {
@@ -102,7 +98,11 @@ void Operations::begin_tentative(const OperationId& id, wire::OperationKind kind
     if (id.initiator == context_.state.name) tentative->set_counter(id.counter);
     tentative->set_cohort(cohort.value());
     tentative->set_cohort_name(cohort_name);
+    *tentative->mutable_statement() = declare(context_, id, kind);
+    // Whoever received something from here needs the word for it before it can settle.
+    channels_.sign_all();
     context_.commit_tentative(record);
+    proofs_.on_tentative();
     trace("checkpoint-tentative", id);
 }
 
@@ -138,6 +138,10 @@ void Operations::add_own_reasons() {
     wire::Participant& self = run_->participants[context_.state.name];
     self.set_name(context_.state.name);
     self.set_next_epoch(operation.next_epoch.value());
+    if (operation.kind == wire::OPERATION_ROLLBACK) {
+        self.set_word(sign_rollback_vote(context_.signer(), operation.id, context_.state.name,
+                                         operation.next_epoch));
+    }
     for (const auto& [peer_name, peer] : context_.state.peers) {
         uint64_t count = 0;
         if (operation.kind == wire::OPERATION_CHECKPOINT) {
@@ -203,21 +207,33 @@ void Operations::send_unanswered() {
     }
 }
 
-void Operations::send_settlement() {
+// What a checkpoint claims to have been received has to be provable before anything of it leaves
+// this process: the settlement, the vote, the question for COMMIT. Whoever claims what nobody
+// signed for could be made a liar by the one who sent it.
+bool Operations::is_covered() {
     const Operation& operation = *context_.state.operation;
+    if (!run_->covered) {
+        run_->covered =
+            operation.kind == wire::OPERATION_ROLLBACK || proofs_.covers(operation.tentative);
+    }
+    return run_->covered;
+}
+
+void Operations::covered_more() {
+    if (!run_ || run_->restored || run_->covered || !is_covered()) return;
+    send_settlement();
+    advance();
+}
+
+void Operations::send_settlement() {
+    if (!is_covered()) return;  // covered_more() comes back here
+    const Operation& operation = *context_.state.operation;
+    run_->settled = true;
     wire::Datagram message;
     wire::Settle* settle = message.mutable_settle();
     to_wire(operation.id, settle->mutable_operation());
     settle->set_kind(operation.kind);
-    to_wire(operation.tentative.totals, settle->mutable_totals());
-    for (const auto& [peer_name, channel] : operation.tentative.channels) {
-        if (channel == context_.state.permanent.channel(peer_name)) continue;
-        to_wire(peer_name, channel, settle->add_channels());
-    }
-    uint64_t left_out = 0;
-    context_.state.new_activity(settle->mutable_activity(), context_.state.activity.tentative,
-                                limits::kMaxActivityInSettlement, &left_out);
-    settle->set_activity_left_out(left_out);
+    *settle->mutable_statement() = operation.statement;
     context_.send_to_bank(message);
 }
 
@@ -227,6 +243,7 @@ void Operations::advance() {
     for (const auto& [peer_name, child] : run.children) {
         if (!child.answered) return;
     }
+    if (!is_covered()) return;
     if (!run.initiator) {
         vote_yes();
         return;
@@ -271,25 +288,36 @@ void Operations::fail(const std::string& code, const std::string& who) {
     const OperationId id = operation.id;
     const wire::OperationKind kind = operation.kind;
     Peer* parent = parent_of(operation);
-    Run run = std::move(*run_);
-    undo_operation();
-    if (parent != nullptr && !run.initiator) {
+    if (parent != nullptr && !run_->initiator) {
         wire::Datagram message;
         wire::Vote* vote = message.mutable_vote();
         to_wire(id, vote->mutable_operation());
         vote->set_code(code);
         vote->set_who(who);
         context_.send_to_peer(*parent, message);
+        if (context_.sealed() && run_->settled) {
+            // The bank may have the settlement, and an initiator may not keep to a no.
+            run_->vote = std::move(message);
+            spread(*run_, id, kind, false, "");
+            doubt(id);
+            return;
+        }
     }
-    spread(run, id, kind, false);
+    Run run = std::move(*run_);
+    undo_operation();
+    spread(run, id, kind, false, "");
     end_own(run, kind, false, "");
     released_();
     begin_recovery_if_due();
 }
 
 void Operations::on_deadline() {
-    const wire::OperationKind kind = context_.state.operation->kind;
-    if (kind == wire::OPERATION_JOIN || kind == wire::OPERATION_FREEZE) {
+    const Operation& operation = *context_.state.operation;
+    if (is_of_cohort(operation.kind) && !run_->settled) {
+        give_up_settlement();
+        return;
+    }
+    if (is_of_cohort(operation.kind)) {
         // The settlement is the vote, and may have reached the bank: only the bank can tell.
         run_->voted = true;
         run_->retry = query_backoff();
@@ -297,7 +325,7 @@ void Operations::on_deadline() {
         on_timer();
         return;
     }
-    if (!run_->bank_has_it) {
+    if (is_covered() && !run_->bank_has_it) {
         fail("bank-unreachable", "bank");
         return;
     }
@@ -305,206 +333,13 @@ void Operations::on_deadline() {
     for (const auto& [peer_name, child] : run_->children) {
         if (!child.answered) who += (who.empty() ? "" : ", ") + peer_name;
     }
-    fail("unreachable", who);
-}
-
-// --- requests from peers
-// --------------------------------------------------------------------------
-
-void Operations::say_yes(Peer& peer, const OperationId& id, bool as_holder) {
-    wire::Datagram message;
-    wire::Vote* vote = message.mutable_vote();
-    to_wire(id, vote->mutable_operation());
-    vote->set_yes(true);
-    if (as_holder) {
-        wire::Participant* self = vote->add_participants();
-        self->set_name(context_.state.name);
-        self->set_holder(true);
-    }
-    context_.send_to_peer(peer, message);
-}
-
-void Operations::say_no(Peer& peer, const OperationId& id, const std::string& code) {
-    if (!context_.state.is_refused(id)) {
-        State::Record record;
-        to_wire(id, record.mutable_refused()->mutable_operation());
-        context_.commit(record);
-    }
-    wire::Datagram message;
-    wire::Vote* vote = message.mutable_vote();
-    to_wire(id, vote->mutable_operation());
-    vote->set_code(code);
-    vote->set_who(context_.state.name);
-    context_.send_to_peer(peer, message);
-}
-
-void Operations::on_checkpoint_request(Peer& peer, const wire::Datagram& datagram) {
-    const wire::CheckpointRequest& request = datagram.checkpoint_request();
-    const OperationId id = from_wire(request.operation());
-    const State& state = context_.state;
-    const Label label(request.label());
-    if (Epoch(datagram.epoch()) < peer.known_epoch || !is_valid_initiator(id)) return;
-    if (state.is_refused(id)) {
-        say_no(peer, id, "refused");
+    if (!who.empty()) {
+        fail("unreachable", who);
         return;
     }
-    if (state.operation && state.operation->id == id) {
-        if (state.operation->kind != wire::OPERATION_CHECKPOINT) return;
-        if (!run_->initiator && state.operation->parent == peer.name) {
-            if (run_->vote) context_.send_to_peer(peer, *run_->vote);
-        } else if (label <= state.operation->tentative.channel(peer.name).sent_last) {
-            say_yes(peer, id, false);
-        }
-        return;
-    }
-    // What a checkpoint covers is certain: an open deal is answered first.
-    if (state.operation || state.deal || state.phase != Phase::open) {
-        say_no(peer, id, "busy");
-        return;
-    }
-    if (state.recovering || state.restore_due) {
-        say_no(peer, id, "recovering");
-        return;
-    }
-    if (label > peer.channel.sent_last) {
-        say_no(peer, id, "label-unknown");
-        return;
-    }
-    const auto first = state.first_label_sent(peer);
-    if (!first || label < *first) {
-        say_yes(peer, id, false);
-        return;
-    }
-    begin_tentative(id, wire::OPERATION_CHECKPOINT, peer.name, CohortId(), "");
-    context_.notice(Severity::info, "takes a checkpoint for " + id.initiator);
-    start_run(false, deadline_of(context_.now, request.deadline_ms()));
-}
-
-void Operations::on_rollback_request(Peer& peer, const wire::Datagram& datagram) {
-    const wire::RollbackRequest& request = datagram.rollback_request();
-    const OperationId id = from_wire(request.operation());
-    const State& state = context_.state;
-    const Label label(request.label());
-    const Epoch next_epoch(request.next_epoch());
-    if (Epoch(datagram.epoch()) < peer.known_epoch || next_epoch <= peer.known_epoch ||
-        !is_valid_initiator(id)) {
-        return;
-    }
-    if (state.is_refused(id)) {
-        say_no(peer, id, "refused");
-        return;
-    }
-    if (state.operation && state.operation->id == id) {
-        if (state.operation->kind != wire::OPERATION_ROLLBACK) return;
-        if (!run_->initiator && state.operation->parent == peer.name) {
-            if (run_->vote) context_.send_to_peer(peer, *run_->vote);
-            return;
-        }
-        // Its labels above are given up by this customer's own rolling back; its epoch has to rise.
-        remember_asker(peer, next_epoch);
-        say_yes(peer, id, false);
-        return;
-    }
-    const TimePoint deadline = deadline_of(context_.now, request.deadline_ms());
-    const bool has_more = peer.channel.received.highest() > label;
-    if (state.recovering && !state.restore_due && !has_more) {
-        hold_back(peer, id, label, next_epoch, deadline);
-        return;
-    }
-    if (state.operation || state.phase != Phase::open) {
-        say_no(peer, id, "busy");
-        return;
-    }
-    if (state.recovering || state.restore_due) {
-        say_no(peer, id, "recovering");
-        return;
-    }
-    if (!has_more) {
-        hold_back(peer, id, label, next_epoch, deadline);
-        return;
-    }
-    begin_rollback(id, peer.name);
-    remember_asker(peer, next_epoch);
-    context_.notice(Severity::info, "prepares to roll back for " + id.initiator);
-    start_run(false, deadline);
-}
-
-void Operations::remember_asker(Peer& peer, Epoch next_epoch) {
-    const auto& askers = context_.state.operation->askers;
-    const auto found = askers.find(peer.name);
-    if (found != askers.end() && found->second >= next_epoch) return;
-    State::Record record;
-    record.mutable_asked()->set_asker(peer.name);
-    record.mutable_asked()->set_next_epoch(next_epoch.value());
-    context_.commit(record);
-}
-
-void Operations::hold_back(Peer& peer, const OperationId& id, Label label, Epoch next_epoch,
-                           TimePoint deadline) {
-    const auto& held = context_.state.held_back;
-    const bool known = std::any_of(held.begin(), held.end(), [&](const HoldBack& hold) {
-        return hold.operation == id && hold.peer == peer.name && hold.label == label &&
-               hold.next_epoch == next_epoch;
-    });
-    if (!known) {
-        if (held.size() >= limits::kMaxHoldBacks) {
-            say_no(peer, id, "busy");
-            return;
-        }
-        State::Record record;
-        auto* held_back = record.mutable_held_back();
-        to_wire(id, held_back->mutable_operation());
-        held_back->set_peer(peer.name);
-        held_back->set_label(label.value());
-        held_back->set_next_epoch(next_epoch.value());
-        context_.commit(record);
-        questions_.try_emplace(id, Question{deadline + timing::kAskGrace, query_backoff()});
-        trace("held-back", id);
-    }
-    say_yes(peer, id, true);
-}
-
-void Operations::on_vote(Peer& peer, const wire::Datagram& datagram) {
-    const wire::Vote& vote = datagram.vote();
-    if (!run_ || run_->restored || run_->asked_commit || run_->voted ||
-        Epoch(datagram.epoch()) < peer.known_epoch ||
-        from_wire(vote.operation()) != context_.state.operation->id) {
-        return;
-    }
-    const auto child = run_->children.find(peer.name);
-    if (child == run_->children.end() || child->second.answered) return;
-    if (!vote.yes()) {
-        fail(is_valid_code(vote.code()) ? vote.code() : "refused",
-             is_valid_name(vote.who()) ? vote.who() : peer.name);
-        return;
-    }
-    child->second.answered = true;
-    child->second.takes_part = vote.participants_size() > 0;
-    for (const wire::Participant& participant : vote.participants()) {
-        if (!is_valid_name(participant.name())) return;
-        const auto [at, fresh] = run_->participants.try_emplace(participant.name(), participant);
-        // Whoever holds back for one asker and rolls back for another rolls back.
-        if (!fresh && at->second.holder()) at->second = participant;
-    }
-    advance();
-}
-
-void Operations::on_outcome(Peer& peer, const wire::Datagram& datagram) {
-    const wire::Decision& outcome = datagram.outcome();
-    const OperationId id = from_wire(outcome.operation());
-    if (!resolve(id, outcome.commit(), "")) return;
-    if (outcome.commit()) ack_decision(id);
-    wire::Datagram reply;
-    to_wire(id, reply.mutable_outcome_ack()->mutable_operation());
-    context_.send_to_peer(peer, reply);
-}
-
-void Operations::on_outcome_ack(Peer& peer, const wire::Datagram& datagram) {
-    const OperationId id = from_wire(datagram.outcome_ack().operation());
-    std::erase_if(spreading_, [&](const Spreading& spreading) {
-        return spreading.child == peer.name &&
-               from_wire(spreading.message.outcome().operation()) == id;
-    });
+    who = proofs_.not_signed_by(operation.tentative);
+    run_->no_text = who + " does not sign for " + proofs_.not_signed(operation.tentative, who);
+    fail("unsigned", who);
 }
 
 }  // namespace p2pbank::customer

@@ -18,6 +18,7 @@
 #include "common/core/backoff.h"
 #include "customer/channels.h"
 #include "customer/context.h"
+#include "customer/proofs.h"
 
 namespace p2pbank::customer {
 
@@ -36,7 +37,8 @@ class Operations {
     // released(): the customer is no longer in an operation, so that what waited can go on.
     using Released = std::function<void()>;
 
-    Operations(Context& context, Channels& channels, Ended ended, Released released);
+    Operations(Context& context, Channels& channels, Proofs& proofs, Ended ended,
+               Released released);
 
     // After a start: what was undecided is asked about, and a recovery begins where one is due.
     void resume();
@@ -44,6 +46,11 @@ class Operations {
     // Requires !busy(). Ends with one call of Ended, perhaps before this returns.
     void begin(wire::OperationKind kind);
     bool busy() const { return context_.state.operation.has_value(); }
+    // Transfers wait while an operation is under way; not while only the bank has still to say that
+    // it was aborted.
+    bool holds_up_transfers() const {
+        return busy() && !context_.state.operation->said_to_be_aborted;
+    }
 
     // From peers
     void on_checkpoint_request(Peer& peer, const wire::Datagram& datagram);
@@ -61,6 +68,8 @@ class Operations {
     void on_cohort_started(const wire::CohortStarted& started);
     void on_cohort_ended(const wire::CohortEnded& ended);
 
+    // More of what was received is signed for than before.
+    void covered_more();
     // An address has proven itself: what waits for it goes now.
     void introduced();
     void on_timer();
@@ -84,12 +93,15 @@ class Operations {
         bool restored = false;     // found in the journal: whether it voted is not known
         bool bank_has_it = false;  // the settlement, or the beginning, is acknowledged
         bool asked_commit = false;
-        bool reported = false;               // UNKNOWN was answered
+        bool covered = false;   // what the tentative checkpoint shows as received is signed for
+        bool settled = false;   // the settlement may have reached the bank
+        bool reported = false;  // UNKNOWN was answered
         std::optional<wire::Datagram> vote;  // the single final answer to the parent
         std::map<std::string, Child, std::less<>> children;
         std::map<std::string, wire::Participant> participants;  // here and below
         std::string no_code;
         std::string no_who;
+        std::string no_text;  // if there is more to say
         TimePoint deadline{};
         TimePoint retry_at{};
         Backoff retry{milliseconds(1), milliseconds(1)};
@@ -113,18 +125,26 @@ class Operations {
     void add_children();
     void add_own_reasons();
     void send_unanswered();
+    bool is_covered();
+    // A customer of the cohort has begun it, and signed for that.
+    bool is_begun_by_initiator(const OperationId& id, wire::OperationKind kind) const;
     void send_settlement();
+    void give_up_settlement();
     void refuse_settlement(const wire::OperationId& id, const std::string& code);
     void advance();
     void vote_yes();
     void fail(const std::string& code, const std::string& who);
     void on_deadline();
     // True if the decision is carried out, or concerns nothing here.
-    bool resolve(const OperationId& id, bool commit, const std::string& why);
+    bool resolve(const OperationId& id, bool commit, const std::string& why,
+                 const std::string& word);
+    // Somebody says that it is aborted, without the bank's word for it.
+    void doubt(const OperationId& id);
     void commit_operation();
     void undo_operation();
     void end_own(const Run& run, wire::OperationKind kind, bool commit, const std::string& why);
-    void spread(const Run& run, const OperationId& id, wire::OperationKind kind, bool commit);
+    void spread(const Run& run, const OperationId& id, wire::OperationKind kind, bool commit,
+                const std::string& word);
     void say_yes(Peer& peer, const OperationId& id, bool as_holder);
     void say_no(Peer& peer, const OperationId& id, const std::string& code);
     void hold_back(Peer& peer, const OperationId& id, Label label, Epoch next_epoch,
@@ -136,9 +156,14 @@ class Operations {
     Peer* parent_of(const Operation& operation);
     std::string participants_text(const Run& run, wire::OperationKind kind) const;
     void trace(std::string_view kind, const OperationId& id);
+    // Join and freeze.
+    static bool is_of_cohort(wire::OperationKind kind) {
+        return kind == wire::OPERATION_JOIN || kind == wire::OPERATION_FREEZE;
+    }
 
     Context& context_;
     Channels& channels_;
+    Proofs& proofs_;
     Ended ended_;
     Released released_;
     std::optional<Run> run_;

@@ -26,9 +26,17 @@ Answer Customer::status() const {
     add("bank", to_string(context_.settings.bank) + (bank_link_.heard() ? "" : ", not heard yet"));
     add("ports", std::to_string(context_.settings.port1) + " for the bank, " +
                      std::to_string(context_.settings.port2) + " for peers");
+    if (context_.sealed()) {
+        add("key", secure::fingerprint(context_.identity.keys()));
+        add("bank key",
+            context_.bank_keys ? secure::fingerprint(*context_.bank_keys) : "not known");
+    } else {
+        add("insecure", "everything goes in clear");
+    }
     add("stable", context_.settings.stable == StableMode::journal ? "journal" : "checkpoint");
     if (!state.has_account()) return result;
-    add("account", state.phase == Phase::open      ? "open"
+    add("account", context_.other_key              ? "bound to another key"
+                   : state.phase == Phase::open    ? "open"
                    : state.phase == Phase::exiting ? "being closed"
                                                    : "closed");
     add("balance", to_string(state.totals.balance));
@@ -96,8 +104,8 @@ std::vector<std::string> Customer::complete(std::string_view line) const {
     };
     if (position == 3 && (words[0] == "transfer" || words[0] == "lost-transfer")) {
         for (const auto& [peer_name, peer] : context_.state.peers) offer(peer_name);
-    } else if (position == 2 &&
-               (words[0] == "new-cohort" || words[0] == "delete-cohort" || words[0] == "exit")) {
+    } else if (position == 2 && (words[0] == "new-cohort" || words[0] == "delete-cohort" ||
+                                 words[0] == "exit" || words[0] == "bind")) {
         offer(context_.state.name);
     }
     return found;

@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <array>
 
-#include <sodium.h>
-
 #include "common/base/check.h"
 #include "common/base/limits.h"
 #include "common/base/names.h"
+#include "common/base/text.h"
 #include "common/core/answer_wire.h"
-#include "common/core/authority.h"
-#include "common/core/seal.h"
 
 namespace p2pbank::customer {
 namespace {
@@ -72,27 +69,29 @@ Error not_signed_in() {
     return {"not-signed-in", "sign in first: `sign-in <email>`"};
 }
 
-// Overwrites the secrets at the end of a block.
-struct Wiped {
-    wire::Secrets& secrets;
-    ~Wiped() { wipe(secrets); }
-};
+// All Secrets have the same size, so that the length of a password does not show.
+void pad(wire::Secrets& secrets) {
+    const size_t bare = secrets.ByteSizeLong();
+    const size_t head = 3;  // the padding's tag, and its length in two bytes
+    P2PBANK_CHECK(bare + head + 128 <= limits::kSecretsBytes);
+    secrets.set_padding(std::string(limits::kSecretsBytes - bare - head, '\0'));
+    P2PBANK_CHECK(secrets.ByteSizeLong() == limits::kSecretsBytes);
+}
+
+void put(const Secret& secret, std::string* out) {
+    out->assign(secret.view());
+}
 
 }  // namespace
 
-Session::Begun::~Begun() {
-    sodium_memzero(key.data(), key.size());
+void wipe(wire::Secrets& secrets) {
+    Secret::wipe(*secrets.mutable_name());
+    Secret::wipe(*secrets.mutable_password());
+    Secret::wipe(*secrets.mutable_new_password());
 }
 
-Session::Session(Context& context, NextJob next_job)
-    : context_(context),
-      random_(context.settings.secret_seed),
-      next_job_(std::move(next_job)),
-      bank_key_(context.settings.bank_key) {}
-
-Session::~Session() {
-    end_session();
-}
+Session::Session(Context& context, const BankKey& bank_key)
+    : context_(context), bank_key_(bank_key) {}
 
 bool Session::handles(std::string_view verb) {
     return find_form(verb) != nullptr;
@@ -104,13 +103,13 @@ Result<std::vector<Question>> Session::begin(CommandId id, const std::vector<std
     P2PBANK_CHECK(!words.empty() && !is_under_way(id));
     const Form& form = form_of(words[0]);
     if (words.size() != form.words) return Error{"usage", "write: " + std::string(form.usage)};
-    if (form.words == 2 && form.has_secrets && words[1].find('@') == std::string::npos) {
+    if (form.words == 2 && form.has_secrets &&
+        (words[1].find('@') == std::string::npos || words[1].size() > limits::kMaxEmailBytes)) {
         return Error{"bad-email", quote(words[1]) + " is no e-mail address"};
     }
     if (form.needs_session && !session_) return not_signed_in();
     if (form.has_secrets) {
-        // A key that is not known yet will be when the bank has answered.
-        if (const auto why = why_no_secret(); why && bank_key_) return *why;
+        if (const auto why = bank_key_.trouble()) return *why;
     }
     begun_[id].words = words;
     return questions_of(words[0]);
@@ -128,6 +127,13 @@ Result<void> Session::typed(CommandId id, Result<std::vector<Secret>> texts) {
     if (!texts) return over(texts.error());
     std::vector<Secret>& answers = texts.value();
     P2PBANK_CHECK(answers.size() == questions_of(verb).size());
+    if (verb == "sign-in" || verb == "passwd") {
+        // The bank knows none that is longer, and it would not fit.
+        if (answers[0].view().size() > limits::kMaxPasswordBytes) {
+            return over({"bad-password", "no password has more than " +
+                                             std::to_string(limits::kMaxPasswordBytes) + " bytes"});
+        }
+    }
     if (verb == "sign-in") {
         begun.password = std::move(answers[0]);
         return {};
@@ -136,9 +142,10 @@ Result<void> Session::typed(CommandId id, Result<std::vector<Secret>> texts) {
     const auto good = check_new_password(password, answers[2]);
     if (verb == "register") {
         const size_t size = answers[0].view().size();
-        if (size == 0 || size > limits::kMaxPersonNameBytes) {
+        if (size == 0 || size > limits::kMaxPersonNameBytes || !valid_utf8(answers[0].view())) {
             return over({"bad-text", "a name has 1 to " +
-                                         std::to_string(limits::kMaxPersonNameBytes) + " bytes"});
+                                         std::to_string(limits::kMaxPersonNameBytes) +
+                                         " bytes of UTF-8"});
         }
         begun.name = std::move(answers[0]);
         begun.password = std::move(password);
@@ -162,38 +169,17 @@ Result<wire::Ask> Session::request(CommandId id) {
     wire::Ask ask;
     ask.set_nonce(context_.random.next());
     for (const std::string& word : begun.words) ask.add_words(word);
-    if (!form.has_secrets) {
-        sign(&ask);
-        return ask;
-    }
-    if (const auto why = why_no_secret()) return over(*why);
-    auto sealed = seal_secrets_of(begun, ask.nonce());
-    if (!sealed) return over(sealed.error());
-    ask.set_sealed(std::move(sealed).value());
-    if (form.needs_session) {
-        sign(&ask);
-    } else {
-        // The key inside ties what is sealed to these words.
-        const Courier& courier = context_.courier;
-        p2pbank::sign(0, 0, begun.key, signed_text(courier.sender(), courier.instance(), ask),
-                      ask.mutable_authority());
-    }
-    return ask;
-}
-
-Result<std::string> Session::seal_secrets_of(Begun& begun, uint64_t nonce) {
-    wire::Secrets secrets;
-    const Wiped wiped{secrets};
-    secrets.set_nonce(nonce);
-    secrets.set_name(std::string(begun.name.view()));
-    secrets.set_password(std::string(begun.password.view()));
-    secrets.set_new_password(std::string(begun.new_password.view()));
-    begun.key = random_.key();
-    secrets.set_session_key(begun.key.data(), begun.key.size());
+    if (form.needs_session || !form.has_secrets) authorize(&ask);
+    if (!form.has_secrets) return ask;
+    wire::Secrets* secrets = ask.mutable_secrets();
+    put(begun.name, secrets->mutable_name());
+    put(begun.password, secrets->mutable_password());
+    put(begun.new_password, secrets->mutable_new_password());
+    pad(*secrets);
     begun.name = Secret();
     begun.password = Secret();
     begun.new_password = Secret();
-    return seal_secrets(secrets, *bank_key_, random_);
+    return Result<wire::Ask>(std::move(ask));  // moved: no copy of the secrets stays behind
 }
 
 Answer Session::told(CommandId id, const wire::Told& told) {
@@ -203,17 +189,15 @@ Answer Session::told(CommandId id, const wire::Told& told) {
     Answer answer = from_wire(told.answer());
     const bool done = answer.outcome == Outcome::success;
     if (done && begun.words[0] == "sign-in" && told.session() != 0) {
-        end_session();
         session_.emplace();
         session_->id = told.session();
-        session_->key = begun.key;
         // As the bank writes it, if it says so.
         session_->email = begun.words[1];
         for (const Answer::Fact& fact : answer.facts) {
             if (fact.name == "email") session_->email = fact.value;
         }
     }
-    if (done && begun.words[0] == "sign-out") end_session();
+    if (done && begun.words[0] == "sign-out") session_.reset();
     if (answer.outcome == Outcome::failure) refused(answer.code);
     begun_.erase(found);
     return answer;
@@ -223,95 +207,8 @@ void Session::gave_up(CommandId id) {
     begun_.erase(id);
 }
 
-// --- the session
-
-void Session::sign(std::string_view text, wire::Authority* authority) {
-    p2pbank::sign(session_->id, ++session_->counter, session_->key, text, authority);
-}
-
-void Session::sign(wire::Ask* ask) {
-    const Courier& courier = context_.courier;
-    if (!session_) return;
-    sign(signed_text(courier.sender(), courier.instance(), *ask), ask->mutable_authority());
-}
-
-void Session::sign(wire::Deal* deal) {
-    const Courier& courier = context_.courier;
-    if (!session_) return;
-    sign(signed_text(courier.sender(), courier.instance(), context_.state.epoch.value(), *deal),
-         deal->mutable_authority());
-}
-
-void Session::sign(wire::Open* open) {
-    const Courier& courier = context_.courier;
-    if (!session_) return;
-    sign(signed_text(courier.sender(), courier.instance(), *open), open->mutable_authority());
-}
-
 void Session::refused(std::string_view code) {
-    if (code == "not-signed-in") end_session();
-}
-
-void Session::end_session() {
-    if (session_) sodium_memzero(session_->key.data(), session_->key.size());
-    session_.reset();
-}
-
-// --- the bank's key
-
-std::string Session::key_file() const {
-    const Address& bank = context_.settings.bank;
-    return ip_to_string(bank.ip) + "_" + std::to_string(bank.port) + ".key";
-}
-
-std::optional<Error> Session::why_no_secret() const {
-    if (!bank_key_) {
-        return Error{"bank-unreachable", "the bank at " + to_string(context_.settings.bank) +
-                                             " has not shown its key yet; nothing was sent"};
-    }
-    if (!foreign_key_) return std::nullopt;
-    return Error{"bank-key-changed",
-                 "the bank shows another key than before (" + fingerprint(*foreign_key_) +
-                     " instead of " + fingerprint(*bank_key_) +
-                     "); nothing was sent. If the bank's operator confirms the new one, remove " +
-                     context_.settings.key_folder + "/" + key_file() + " and start again"};
-}
-
-void Session::on_bank_key(std::string_view shown) {
-    const auto key = key_from_bytes(shown);
-    if (!key) return;
-    if (!bank_key_) {
-        remember_key(*key);
-    } else if (*key == *bank_key_) {
-        foreign_key_.reset();
-    } else if (foreign_key_ != key) {
-        foreign_key_ = key;
-        context_.notice(Severity::error, why_no_secret()->message);
-    }
-}
-
-void Session::remember_key(const KeyBytes& key) {
-    bank_key_ = key;
-    context_.notice(Severity::info, "remembered the key of the bank at " +
-                                        to_string(context_.settings.bank) + ": " +
-                                        fingerprint(key) + "; its operator sees the same");
-    // Nowhere to keep it: it is remembered for this run.
-    if (context_.settings.key_folder.empty()) return;
-    writing_ = next_job_();
-    WriteFiles work;
-    work.folder = context_.settings.key_folder;
-    work.files.emplace_back(key_file(), key_to_hex(key) + "\n");
-    context_.effects->start_job(*writing_, std::move(work));
-}
-
-bool Session::on_job(JobId job, const JobResult& result) {
-    if (writing_ != job) return false;
-    writing_.reset();
-    if (!result.outcome) {
-        context_.notice(Severity::warning, "the bank's key could not be written down: " +
-                                               result.outcome.error().message);
-    }
-    return true;
+    if (code == "not-signed-in") session_.reset();
 }
 
 }  // namespace p2pbank::customer

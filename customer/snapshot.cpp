@@ -72,6 +72,7 @@ void write_operation(const Operation& operation, records::Operation* out) {
     }
     out->set_cohort(operation.cohort.value());
     out->set_cohort_name(operation.cohort_name);
+    if (operation.kind != wire::OPERATION_ROLLBACK) *out->mutable_statement() = operation.statement;
 }
 
 bool read_operation(const records::Operation& in, Operation& out) {
@@ -84,7 +85,23 @@ bool read_operation(const records::Operation& in, Operation& out) {
     }
     out.cohort = CohortId(in.cohort());
     out.cohort_name = in.cohort_name();
+    out.statement = in.statement();
     return read_checkpoint(in.tentative(), out.tentative);
+}
+
+bool read_received_log(const records::Peer& in, Peer& out) {
+    out.received_log.clear();
+    uint64_t next = 1;
+    for (const records::ReceivedRun& run : in.received_log()) {
+        if (run.first_label() < next || run.first_label() > kMaxLabel) return false;
+        uint64_t label = run.first_label();
+        for (const int64_t cents : run.amounts()) {
+            if (cents <= 0 || label > kMaxLabel) return false;
+            out.received_log.add(Label(label++), Money::from_cents(cents));
+        }
+        next = label;
+    }
+    return true;
 }
 
 }  // namespace
@@ -111,12 +128,30 @@ void State::live(records::Live* out, bool with_activity) const {
         member->set_ip(peer.ip);
         member->set_port2(peer.port2);
         member->set_epoch(peer.known_epoch.value());
+        if (!peer.keys.empty()) {
+            member->set_channel_key(secure::to_bytes(peer.keys.channel));
+            member->set_signing_key(secure::to_bytes(peer.keys.signing));
+        }
+        peer_out->set_signed_epoch(peer.signed_epoch.value());
+        peer_out->set_epoch_word(peer.epoch_word);
         to_wire(peer_name, peer.channel, peer_out->mutable_channel());
         for (const SentEntry& entry : peer.sent_log) {
             records::LogEntry* logged = peer_out->add_sent_log();
             logged->set_label(entry.label.value());
             logged->set_amount(entry.amount.cents());
             logged->set_lost(entry.lost);
+        }
+        // Neighbours are joined, so that the same transfers are written the same way.
+        records::ReceivedRun* run = nullptr;
+        for (const auto& [first, amounts] : peer.received_log.runs()) {
+            const bool follows =
+                run != nullptr &&
+                run->first_label() + static_cast<uint64_t>(run->amounts_size()) == first;
+            if (!follows) {
+                run = peer_out->add_received_log();
+                run->set_first_label(first);
+            }
+            run->mutable_amounts()->Add(amounts.begin(), amounts.end());
         }
     }
 }
@@ -142,7 +177,13 @@ Result<void> State::apply_live(const records::Live& in) {
         peer.ip = peer_in.member().ip();
         peer.port2 = static_cast<uint16_t>(peer_in.member().port2());
         peer.known_epoch = std::max(peer.known_epoch, Epoch(peer_in.member().epoch()));
+        peer.keys = keys_of(peer_in.member());
+        if (Epoch(peer_in.signed_epoch()) > peer.signed_epoch) {
+            peer.signed_epoch = Epoch(peer_in.signed_epoch());
+            peer.epoch_word = peer_in.epoch_word();
+        }
         peer.channel = std::move(*channel);
+        if (!read_received_log(peer_in, peer)) return bad("what was received");
         peer.sent_log.clear();
         std::optional<Money> sum = Money();
         for (const records::LogEntry& entry : peer_in.sent_log()) {
@@ -180,6 +221,11 @@ void State::snapshot(Record& record) const {
     out->set_restore_due(restore_due);
     out->set_cohort(cohort.value());
     out->set_cohort_name(cohort_name);
+    out->set_roster_issued_ms(roster_issued_ms);
+    out->set_roster_expires_ms(roster_expires_ms);
+    out->set_statements(statements);
+    out->set_statement_digest(statement_digest);
+    if (exit_statement) *out->mutable_exit_statement() = *exit_statement;
     live(out->mutable_live(), false);
     write_checkpoint(permanent, out->mutable_permanent());
     if (operation) write_operation(*operation, out->mutable_operation());
@@ -227,6 +273,11 @@ Result<void> State::apply_snapshot(const records::Snapshot& in) {
     restore_due = in.restore_due();
     cohort = CohortId(in.cohort());
     cohort_name = in.cohort_name();
+    roster_issued_ms = in.roster_issued_ms();
+    roster_expires_ms = in.roster_expires_ms();
+    statements = in.statements();
+    statement_digest = in.statement_digest();
+    if (in.has_exit_statement()) exit_statement = in.exit_statement();
     const auto applied = apply_live(in.live());
     if (!applied) return applied;
     if (!read_checkpoint(in.permanent(), permanent)) return bad("its checkpoint");

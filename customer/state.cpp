@@ -4,6 +4,7 @@
 
 #include "common/base/check.h"
 #include "common/base/limits.h"
+#include "common/core/statement.h"
 #include "common/wire/convert.h"
 
 namespace p2pbank::customer {
@@ -18,6 +19,12 @@ Error bad(const char* what) {
 }
 
 }  // namespace
+
+secure::PublicKeys keys_of(const wire::Member& member) {
+    const auto channel = secure::key_from_bytes(member.channel_key());
+    const auto signing = secure::key_from_bytes(member.signing_key());
+    return channel && signing ? secure::PublicKeys{*channel, *signing} : secure::PublicKeys();
+}
 
 SentEntry* Peer::entry(Label label) {
     // Labels follow each other but for what was pruned in the middle: guess, then search.
@@ -103,6 +110,9 @@ Result<void> State::apply(const Record& record) {
             permanent = take_checkpoint();
             remember(ActivityKind::opened, "", 0, totals.balance);
             activity.settled = activity.count();
+            epoch = std::max(epoch, Epoch(record.opened().epoch()));
+            statements = record.opened().statements();
+            statement_digest = record.opened().statement_digest();
             return {};
         case Record::kStarted:
             boots = record.started().boots();
@@ -175,6 +185,11 @@ Result<void> State::apply(const Record& record) {
             return {};
         case Record::kEpochKnown:
             raise_known_epoch(record.epoch_known().peer(), Epoch(record.epoch_known().epoch()));
+            if (Peer* peer = find_peer(record.epoch_known().peer());
+                peer != nullptr && !record.epoch_known().word().empty()) {
+                peer->signed_epoch = Epoch(record.epoch_known().epoch());
+                peer->epoch_word = record.epoch_known().word();
+            }
             return {};
         case Record::kRefused:
             refuse(from_wire(record.refused().operation()));
@@ -183,21 +198,26 @@ Result<void> State::apply(const Record& record) {
             const auto& started = record.cohort_started();
             if (!operation || operation->kind != wire::OPERATION_JOIN) return bad("no join");
             refuse(operation->id);
-            permanent = operation->tentative;
-            activity.settled = activity.tentative;
+            make_permanent();
             operation.reset();
             restore_if_due();
-            return apply_cohort(started.cohort(), started.cohort_name(), started.members());
+            apply_cohort(started);
+            return {};
         }
         case Record::kCohortEnded:
             if (!in_cohort() && !operation) return bad("the end of no cohort");
-            apply_cohort_ended(from_wire(record.cohort_ended().totals()));
+            apply_cohort_ended(record.cohort_ended());
             return {};
         case Record::kExiting:
             phase = record.exiting().given_up() ? Phase::open : Phase::exiting;
+            exit_statement.reset();
+            if (record.exiting().has_statement()) exit_statement = record.exiting().statement();
             return {};
         case Record::kExited:
             phase = Phase::exited;
+            return {};
+        case Record::kRoster:
+            apply_roster(record.roster());
             return {};
         case Record::kDealt:
             return apply_dealt(record.dealt());
@@ -297,6 +317,7 @@ Result<void> State::apply_received(const records::Received& received) {
             !peer->channel.received.add(Label(received.labels(i)))) {
             return bad("received");
         }
+        peer->received_log.add(Label(received.labels(i)), amount);
         totals.balance = *balance;
         peer->channel.received_sum = *sum;
         remember(ActivityKind::received, received.peer(), received.labels(i), amount);
@@ -326,6 +347,7 @@ Result<void> State::apply_tentative(const records::Tentative& tentative) {
     operation->kind = tentative.kind();
     operation->parent = tentative.parent();
     operation->tentative = take_checkpoint();
+    operation->statement = tentative.statement();
     activity.tentative = activity.count();
     operation->cohort = CohortId(tentative.cohort());
     operation->cohort_name = tentative.cohort_name();
@@ -335,8 +357,7 @@ Result<void> State::apply_tentative(const records::Tentative& tentative) {
 
 Result<void> State::apply_permanent(const OperationId& id) {
     if (!operation || operation->id != id) return bad("permanent");
-    permanent = std::move(operation->tentative);
-    activity.settled = activity.tentative;
+    make_permanent();
     operation.reset();
     restore_if_due();
     refuse(id);
@@ -344,8 +365,21 @@ Result<void> State::apply_permanent(const OperationId& id) {
     return {};
 }
 
-void State::apply_cohort_ended(const Totals& last) {
+void State::make_permanent() {
+    permanent = std::move(operation->tentative);
+    activity.settled = activity.tentative;
+    if (!operation->statement.statement().empty()) {
+        ++statements;
+        statement_digest = p2pbank::statement_digest(operation->statement);
+    }
+    for (auto& [peer_name, peer] : peers) {
+        peer.received_log.drop(permanent.channel(peer_name).received);
+    }
+}
+
+void State::apply_cohort_ended(const records::CohortEnded& ended) {
     const bool joined = in_cohort();
+    const Totals last = from_wire(ended.totals());
     if (operation) refuse(operation->id);
     // The bank may have recorded its COMMIT, and with it the epoch.
     if (operation && operation->kind == wire::OPERATION_ROLLBACK) {
@@ -354,11 +388,9 @@ void State::apply_cohort_ended(const Totals& last) {
     if (joined) {
         // The last checkpoint that the bank recorded counts: one that is under way here, or by
         // force the one before it.
-        const bool settled = operation && operation->kind != wire::OPERATION_ROLLBACK &&
-                             operation->tentative.totals.deposits == last.deposits &&
-                             operation->tentative.totals.withdrawals == last.withdrawals &&
-                             operation->tentative.totals.dealings == last.dealings;
-        if (settled) activity.settled = activity.tentative;
+        const bool settled =
+            ended.settled() && operation && operation->kind != wire::OPERATION_ROLLBACK;
+        if (settled) make_permanent();
         activity.roll_back();
         drop_deal();
         totals = last;
@@ -366,12 +398,12 @@ void State::apply_cohort_ended(const Totals& last) {
     } else {
         // It ended before this customer heard that it had started: nothing was sent or received in
         // it, and cash since the initial checkpoint stays.
-        permanent = operation->tentative;
-        activity.settled = activity.tentative;
+        make_permanent();
         restore_if_due();
     }
     cohort = CohortId();
     cohort_name.clear();
+    roster_issued_ms = roster_expires_ms = 0;
     peers.clear();
     operation.reset();
     held_back.clear();
@@ -419,6 +451,7 @@ void State::restore_permanent() {
     activity.roll_back();
     for (auto& [peer_name, peer] : peers) {
         peer.channel = permanent.channel(peer_name);
+        peer.received_log.clear();
         auto& log = peer.sent_log;
         while (!log.empty() && log.back().label > peer.channel.sent_last) log.pop_back();
         for (SentEntry& entry : log) {
@@ -438,6 +471,13 @@ bool State::is_suspended() const {
     return phase != Phase::open || recovering || restore_due ||
            (operation && (operation->kind == wire::OPERATION_ROLLBACK ||
                           operation->kind == wire::OPERATION_FREEZE));
+}
+
+bool State::is_deaf() const {
+    const bool only_waits = phase == Phase::open && !recovering && !restore_due && operation &&
+                            operation->kind == wire::OPERATION_ROLLBACK &&
+                            operation->said_to_be_aborted;
+    return is_suspended() && !only_waits;
 }
 
 void State::raise_known_epoch(std::string_view peer_name, Epoch to) {
@@ -462,21 +502,34 @@ void State::drop_deal() {
     deal.reset();
 }
 
-Result<void> State::apply_cohort(uint64_t cohort_id, const std::string& cohort_name_,
-                                 const google::protobuf::RepeatedPtrField<wire::Member>& members) {
-    cohort = CohortId(cohort_id);
-    cohort_name = cohort_name_;
+void State::apply_cohort(const records::CohortStarted& started) {
+    cohort = CohortId(started.cohort());
+    cohort_name = started.cohort_name();
+    roster_issued_ms = started.issued_ms();
+    roster_expires_ms = started.expires_ms();
     peers.clear();
-    for (const wire::Member& member : members) {
+    for (const wire::Member& member : started.members()) {
         if (member.name() == name) continue;
         Peer& peer = peers[member.name()];
         peer.name = member.name();
         peer.ip = member.ip();
         peer.port2 = static_cast<uint16_t>(member.port2());
+        peer.keys = keys_of(member);
         peer.known_epoch = Epoch(member.epoch());
     }
     remember(ActivityKind::cohort_started, cohort_name, 0, Money());
-    return {};
+}
+
+void State::apply_roster(const records::Roster& roster) {
+    roster_issued_ms = roster.issued_ms();
+    roster_expires_ms = roster.expires_ms();
+    for (const wire::Member& member : roster.members()) {
+        Peer* peer = find_peer(member.name());
+        if (peer == nullptr) continue;
+        peer->ip = member.ip();
+        peer->port2 = static_cast<uint16_t>(member.port2());
+        peer->keys = keys_of(member);
+    }
 }
 
 bool State::adds_up() const {

@@ -18,8 +18,10 @@
 #include "common/base/ids.h"
 #include "common/base/result.h"
 #include "common/base/time.h"
+#include "common/secure/identity.h"
 #include "common/wire/books.h"
 #include "customer/domain/activity.h"
+#include "customer/domain/received_log.h"
 #include "customer/records.pb.h"
 
 namespace p2pbank {
@@ -45,13 +47,22 @@ struct Peer {
     std::string name;
     uint32_t ip = 0;
     uint16_t port2 = 0;
+    secure::PublicKeys keys;  // nobody in clear
     Epoch known_epoch;
+    // The newest epoch that it has signed, and its signature: for a peer that comes back from an
+    // old copy of its state.
+    Epoch signed_epoch;
+    std::string epoch_word;
     Channel channel;
     std::deque<SentEntry> sent_log;  // labels rise; covered ones in the middle may be gone
+    ReceivedLog received_log;        // what the permanent checkpoint does not cover
 
     // The entry of that label, or nullptr.
     SentEntry* entry(Label label);
 };
+
+// The keys that a roster has of a member; nobody where it has none.
+secure::PublicKeys keys_of(const wire::Member& member);
 
 struct Checkpoint {
     Totals totals;
@@ -67,10 +78,13 @@ struct Operation {
     wire::OperationKind kind = wire::OPERATION_NONE;
     std::string parent;    // empty: this customer initiated it, or the bank did (join, freeze)
     Checkpoint tentative;  // checkpoint, join, freeze
-    Epoch next_epoch;      // rollback: what was told to those asked
+    wire::SignedStatement statement;  // of the tentative checkpoint (customer/statements.h)
+    Epoch next_epoch;                 // rollback: what was told to those asked
     std::map<std::string, Epoch, std::less<>> askers;  // rollback: and their epochs after a COMMIT
     CohortId cohort;                                   // join
     std::string cohort_name;                           // join
+    // Not stored: somebody has said that it is aborted, and the bank has still to confirm that.
+    bool said_to_be_aborted = false;
 };
 
 // Labels of `peer` above `label` are dropped until the rollback `operation` is decided.
@@ -118,6 +132,9 @@ class State {
     bool in_cohort() const { return cohort.value() != 0; }
     // Sends, credits and acknowledges no transfer, and cash waits.
     bool is_suspended() const;
+    // Nothing is credited. As the above, but for a rollback of which only the bank has still to say
+    // that it was aborted: what came in meanwhile would be rolled back with the rest.
+    bool is_deaf() const;
     bool has_account() const { return phase != Phase::none && phase != Phase::opening; }
 
     // True if the received set differs from the permanent checkpoint's.
@@ -157,9 +174,17 @@ class State {
     bool restore_due = false;
     CohortId cohort;
     std::string cohort_name;
+    // When the bank signed the roster that names the peers, and until when it counts, in
+    // milliseconds since 1970 by the bank's clock. 0 in clear.
+    uint64_t roster_issued_ms = 0;
+    uint64_t roster_expires_ms = 0;
     Totals totals;
     Peers peers;
     Checkpoint permanent;
+    // The chain of statements: how many have become permanent, and the digest of the newest.
+    uint64_t statements = 0;
+    std::string statement_digest;
+    std::optional<wire::SignedStatement> exit_statement;  // while the account is being closed
     std::optional<Operation> operation;
     std::vector<HoldBack> held_back;
     std::map<std::string, OperationId, std::less<>> refused;  // the newest, for each initiator
@@ -179,12 +204,14 @@ class State {
     Result<void> apply_tentative(const customer_records::Tentative& tentative);
     Result<void> apply_permanent(const OperationId& id);
     Result<void> apply_live(const customer_records::Live& live);
-    void apply_cohort_ended(const Totals& last);
+    // The tentative checkpoint is the permanent one from now on.
+    void make_permanent();
+    void apply_cohort_ended(const customer_records::CohortEnded& ended);
     void apply_undone(const OperationId& id);
     void apply_released(const OperationId& id, bool commit);
     void apply_rolled_back(const OperationId& id, Epoch new_epoch);
-    Result<void> apply_cohort(uint64_t cohort_id, const std::string& cohort_name_,
-                              const google::protobuf::RepeatedPtrField<wire::Member>& members);
+    void apply_cohort(const customer_records::CohortStarted& started);
+    void apply_roster(const customer_records::Roster& roster);
     void restore_permanent();
     void restore_if_due();
     uint64_t at_ms_ = 0;  // of the record being applied

@@ -11,6 +11,16 @@ inline constexpr Duration kFirstTimeout = milliseconds(100);
 inline constexpr Duration kShortestTimeout = milliseconds(5);
 inline constexpr Duration kLongestTimeout = seconds(1);
 
+// Words for transfers (wire::Signed)
+inline constexpr Duration kSignAfter = milliseconds(50);      // of the first that it stands for
+inline constexpr Duration kSignAgainPause = milliseconds(2);  // between answers to a SignRequest
+inline constexpr Duration kSignPatience = milliseconds(200);  // then it is asked for
+inline constexpr Duration kUnsignedLife = seconds(1);  // of a message for which no word comes
+inline constexpr Duration kEarlyLife = seconds(1);     // of a word whose messages do not come
+inline constexpr Duration kBadWordPause = milliseconds(100);  // after one that is none
+inline constexpr Duration kEvidenceLife = seconds(10);        // the bank may ask until then
+static_assert(kSignAfter < kSignPatience && kSignPatience < kUnsignedLife);
+
 // Requests to peers and to the bank
 inline constexpr Duration kRetryFirst = milliseconds(40);
 inline constexpr Duration kRetryMost = milliseconds(400);
@@ -22,6 +32,11 @@ inline constexpr Duration kAttachRetry = milliseconds(200);
 inline constexpr Duration kAttachRefresh = seconds(10);
 inline constexpr Duration kBankDeadline = seconds(4);  // until the bank shows that it is there
 inline constexpr Duration kBankAnswer = seconds(9);    // then, of a command passed on to it
+inline constexpr Duration kBankSilent = seconds(3);    // then it is asked for its key
+inline constexpr Duration kKeyRequestFirst = milliseconds(100);
+inline constexpr Duration kKeyRequestMost = milliseconds(500);
+inline constexpr Duration kKnockPause = seconds(2);  // between requests for a roster, at least
+static_assert(kBankSilent < kBankDeadline, "a command that fails should know why");
 
 // Operations
 inline constexpr Duration kOperationDeadline = seconds(3);  // of one try
