@@ -18,6 +18,7 @@ std::optional<FaultKinds> parse_fault_kinds(std::string_view text) {
     if (text == "none") return FaultKinds::none;
     if (text == "network") return FaultKinds::network;
     if (text == "crash") return FaultKinds::crash;
+    if (text == "attack") return FaultKinds::attack;
     if (text == "all") return FaultKinds::all;
     return std::nullopt;
 }
@@ -55,6 +56,10 @@ FaultRates FaultRates::draw(FaultKinds kinds, Random& random) {
         out.change_modes = random.one_in(4);
         out.slow_disk = rate(0.2);
     }
+    // Last, so that runs without it stay what they were.
+    if (kinds == FaultKinds::attack || kinds == FaultKinds::all) {
+        out.attack = AttackRates::draw(random);
+    }
     return out;
 }
 
@@ -71,6 +76,7 @@ Duration FaultInjector::draw_scale(Duration least, Duration most) {
 
 void FaultInjector::begin() {
     world_.network().set_faults(rates_.network);
+    world_.attacker().set_rates(rates_.attack);
     plan_partition();
     plan_crash();
 }
@@ -79,6 +85,7 @@ void FaultInjector::end() {
     ended_ = true;
     NetworkFaults calm;
     world_.network().set_faults(calm);
+    world_.attacker().set_rates({});
     world_.network().reopen_all();
     for (size_t i = 0; i < world_.machines(); ++i) {
         world_.machine(i).spare();

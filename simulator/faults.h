@@ -17,11 +17,12 @@
 #include <string_view>
 
 #include "common/base/random.h"
+#include "simulator/attacker.h"
 #include "simulator/world.h"
 
 namespace p2pbank::simulator {
 
-enum class FaultKinds { none, network, crash, all };
+enum class FaultKinds { none, network, crash, attack, all };
 
 std::optional<FaultKinds> parse_fault_kinds(std::string_view text);
 
@@ -32,6 +33,7 @@ struct FaultRates {
     Duration shortest_outage{};
     Duration longest_outage{};
     bool change_modes = false;
+    AttackRates attack;
     double slow_disk = 0;
 
     static FaultRates draw(FaultKinds kinds, Random& random);

@@ -62,6 +62,8 @@ class Surroundings {
     virtual void answered(Machine& machine, CommandId command, const Answer& answer) = 0;
     virtual void noticed(Machine& machine, Severity severity, const std::string& text) = 0;
     virtual void table_in_place(Machine& machine, const std::string& content) = 0;
+    // A session has this key from now on.
+    virtual void key_logged(Machine& machine, uint32_t index, const KeyBytes& key) = 0;
     virtual bool tracing() const = 0;
     virtual void traced(Machine& machine, const TraceEvent& event) = 0;
     virtual void started(Machine& machine) = 0;
@@ -96,6 +98,8 @@ class Machine final : private Effects {
     static constexpr std::string_view kFiles = "files/";
     // A customer's journal is the account's name and this.
     static constexpr std::string_view kCustomerJournal = "/journal";
+    // And the secret of its identity.
+    static constexpr std::string_view kCustomerKey = "/key";
 
     Machine(MachineSettings settings, Schedule& schedule, Tally& tally, Surroundings& surroundings);
     Machine(const Machine&) = delete;
@@ -196,9 +200,10 @@ class Machine final : private Effects {
     void publish_table(std::string content) override;
     void start_job(JobId job, Job work) override;
     void ask(CommandId command, std::vector<Question> questions) override;
-    Result<void> claim_store(std::string_view name) override;
+    Result<void> claim_store(std::string_view name, const KeyBytes* secret) override;
     void release_store() override;
     void stop(int status) override;
+    void log_key(uint32_t index, const KeyBytes& key) override;
     bool tracing() const override;
     void trace(TraceEvent event) override;
 

@@ -80,10 +80,14 @@ void Machine::ask(CommandId command, std::vector<Question> questions) {
     });
 }
 
-Result<void> Machine::claim_store(std::string_view name) {
+Result<void> Machine::claim_store(std::string_view name, const KeyBytes* secret) {
     if (journal_) surroundings_.violated("one-store", settings_.label + " claims a second store");
     const std::string file = std::string(name) + std::string(kCustomerJournal);
     if (disk_.has(file)) return Error{"state-exists", std::string(name) + " has a journal here"};
+    if (secret != nullptr) {
+        disk_.put(std::string(name) + std::string(kCustomerKey),
+                  std::string(secret->begin(), secret->end()));
+    }
     auto journal = Journal::open(disk_, file, [](std::string_view) { return Result<void>(); });
     if (!journal) return Error{"state-unusable", journal.error().message};
     journal_ = std::move(journal).value();
@@ -105,6 +109,10 @@ void Machine::release_store() {
     kept_.clear();
     gathering_.records.clear();
     if (job_) job_->abandoned = true;
+}
+
+void Machine::log_key(uint32_t index, const KeyBytes& key) {
+    surroundings_.key_logged(*this, index, key);
 }
 
 void Machine::hold(Effect effect) {

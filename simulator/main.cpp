@@ -97,7 +97,8 @@ int run(Arguments arguments) {
                            ? std::optional(std::pair(arguments.seed, arguments.seed))
                            : parse_range(arguments.seeds);
     if (!mode || !faults || !range) {
-        std::cerr << "--mode is journal, checkpoint or mixed; --faults is none, network, crash or "
+        std::cerr << "--mode is journal, checkpoint or mixed; --faults is none, network, crash, "
+                     "attack or "
                      "all; --seeds is as in 1..100\n";
         return 2;
     }
@@ -156,8 +157,9 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--mode", arguments.mode, "Stable storage: journal, checkpoint or mixed")
         ->capture_default_str();
-    app.add_option("--faults", arguments.faults, "none, network, crash or all")
+    app.add_option("--faults", arguments.faults, "none, network, crash, attack or all")
         ->capture_default_str();
+    app.add_flag("--liar", arguments.run.liar, "The first customer lies to the bank and its peers");
     app.add_flag("--verbose", arguments.verbose, "Tell everything that happens");
     app.add_option("--trace", arguments.trace,
                    "Write what the nodes do to this file, as they would");

@@ -15,9 +15,9 @@ constexpr double kHourUs = 3'600e6;
 void Network::send(Address from, Address to, std::string_view bytes) {
     ++tally_.sent;
     Packet packet{from, to, std::string(bytes)};
+    if (watcher_) watcher_(packet);
     if (!rules_.empty()) {
-        wire::Datagram datagram;
-        if (!unseal(bytes, datagram)) datagram.Clear();
+        const wire::Datagram datagram = decode(bytes);
         for (const auto& rule : rules_) {
             const Verdict verdict = rule.second(packet, datagram);
             if (verdict == Verdict::drop) return;
@@ -54,6 +54,14 @@ void Network::send(Address from, Address to, std::string_view bytes) {
     deliver_after(ordinary_delay(), std::move(packet));
 }
 
+wire::Datagram Network::decode(std::string_view bytes) const {
+    wire::Datagram datagram;
+    if (unseal(bytes, datagram)) return datagram;
+    const auto plain = keys_.open(bytes);
+    if (!plain || !datagram.ParseFromString(*plain)) datagram.Clear();
+    return datagram;
+}
+
 Duration Network::ordinary_delay() {
     const auto range = static_cast<uint64_t>((faults_.most_delay - faults_.least_delay).count());
     Duration delay = faults_.least_delay + Duration(static_cast<int64_t>(random_.below(range + 1)));
@@ -84,6 +92,10 @@ void Network::damage(Packet& packet) {
         ++tally_.truncated;
         packet.bytes.resize(static_cast<size_t>(random_.below(packet.bytes.size())));
     }
+}
+
+void Network::inject(Packet packet, Duration delay) {
+    schedule_.after(delay, [this, packet = std::move(packet)] { deliver_(packet); });
 }
 
 Network::RuleId Network::add_rule(Rule rule) {

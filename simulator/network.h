@@ -4,7 +4,7 @@
 // it comes twice; it comes once more, much later (up to an hour); it is delayed, so that others
 // overtake it; some of its bits are flipped; it is cut short. A link from one host to another, in
 // one direction, can be shut for a while: what is sent meanwhile is lost. Nobody else's datagrams
-// appear, and nobody forges one.
+// appear: for those there is attacker.h.
 //
 // For scenarios there are rules, which see each datagram decoded before the faults do, and can let
 // it pass, drop it or hold it until it is released.
@@ -23,6 +23,7 @@
 
 #include "common/base/address.h"
 #include "common/base/random.h"
+#include "common/secure/key_log.h"
 #include "common/wire/messages.pb.h"
 #include "simulator/schedule.h"
 #include "simulator/tally.h"
@@ -70,6 +71,11 @@ class Network {
 
     void send(Address from, Address to, std::string_view bytes);
 
+    // The keys of all sessions: rules see into sealed packets.
+    secure::KeyLog& keys() { return keys_; }
+    // What is in a packet; an empty one if it cannot be decoded or carries no message.
+    wire::Datagram decode(std::string_view bytes) const;
+
     // Shuts and opens one direction between two hosts.
     void shut(uint32_t from_ip, uint32_t to_ip) { shut_.emplace(from_ip, to_ip); }
     void reopen(uint32_t from_ip, uint32_t to_ip) { shut_.erase({from_ip, to_ip}); }
@@ -88,6 +94,11 @@ class Network {
     void release_held(Order order = Order::same);
     void drop_held() { held_.clear(); }
 
+    // A packet that nobody here sent. No fault touches it.
+    void inject(Packet packet, Duration delay);
+    // Sees everything that is sent, before rules and faults.
+    void watch(std::function<void(const Packet&)> watcher) { watcher_ = std::move(watcher); }
+
     // Brings a datagram now that was seen before: a duplicate that took its time.
     void deliver_again(Packet packet) { deliver_after(faults_.least_delay, std::move(packet)); }
 
@@ -105,6 +116,8 @@ class Network {
     Random random_;
     Tally& tally_;
     Deliver deliver_;
+    secure::KeyLog keys_;
+    std::function<void(const Packet&)> watcher_;
     NetworkFaults faults_;
     std::set<std::pair<uint32_t, uint32_t>> shut_;
     std::vector<std::pair<RuleId, Rule>> rules_;

@@ -48,6 +48,7 @@ std::string durable_part(const State& state) {
     for (auto& peer : *live->mutable_peers()) {
         peer.clear_channel();
         peer.clear_sent_log();
+        peer.clear_received_log();
     }
     return record.SerializeAsString();
 }

@@ -217,6 +217,7 @@ std::optional<ModeChoice> parse_mode_choice(std::string_view text) {
 }
 
 RunResult run_seed(const RunSettings& settings, Story* story) {
+    if (settings.liar) return run_liar_seed(settings, story);
     Runner runner(settings, story);
     return runner.run();
 }

@@ -23,6 +23,7 @@ struct RunSettings {
     uint64_t steps = 200;  // commands and bursts of commands
     ModeChoice mode = ModeChoice::mixed;
     FaultKinds faults = FaultKinds::all;
+    bool liar = false;  // the first customer lies
 };
 
 struct RunResult {
@@ -33,6 +34,9 @@ struct RunResult {
     Duration simulated{};
     size_t customers = 0;
 };
+
+// The same with a customer who lies (liar_run.cpp).
+RunResult run_liar_seed(const RunSettings& settings, Story* story);
 
 // `story` may be null; it changes nothing in the run.
 RunResult run_seed(const RunSettings& settings, Story* story);

@@ -19,6 +19,7 @@ constexpr Field kNetwork[] = {
     {"partitions", &Tally::partitions},
     {"cut off", &Tally::cut},
     {"to the dead", &Tally::dead},
+    {"attacks", &Tally::attacks},
 };
 constexpr Field kMachines[] = {
     {"starts", &Tally::starts},

@@ -18,8 +18,9 @@ struct Tally {
     uint64_t corrupted = 0;
     uint64_t truncated = 0;
     uint64_t partitions = 0;
-    uint64_t cut = 0;   // datagrams that a partition swallowed
-    uint64_t dead = 0;  // datagrams to a process that was not running
+    uint64_t cut = 0;      // datagrams that a partition swallowed
+    uint64_t dead = 0;     // datagrams to a process that was not running
+    uint64_t attacks = 0;  // packets that somebody else put into the network
 
     // Processes and disks
     uint64_t starts = 0;

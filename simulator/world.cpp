@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/check.h"
+#include "simulator/liar.h"
 
 namespace p2pbank::simulator {
 namespace {
@@ -14,6 +15,7 @@ constexpr uint16_t kPort1 = 9'001;
 constexpr uint16_t kPort2 = 9'002;
 constexpr int64_t kWallOffsetUs = 1'798'761'600'000'000;  // 2027-01-01
 constexpr uint64_t kBankKey = 1987;
+constexpr uint64_t kNewKey = 0x6b65790000000000;
 constexpr const char* kTable = "data.csv";
 constexpr const char* kBankJournal = "data.csv.journal";
 
@@ -35,12 +37,30 @@ std::string Command::first_line() const {
 
 World::World(const WorldSettings& settings, Story* story)
     : story_(story),
+      insecure_(settings.insecure),
+      liar_(settings.liar),
+      lies_(settings.lies),
       random_(settings.seed),
       network_(schedule_, random_.next(), tally_, [this](const Packet& packet) { arrive(packet); }),
+      attacker_(network_, schedule_, tally_, random_.next(),
+                [this](const std::string& invariant, const std::string& text) {
+                    violated(invariant, text);
+                }),
       customers_(settings.customers.size() + 1),
       oracles_(std::make_unique<Oracles>(*this)),
       business_(*this) {
     network_.set_faults(settings.network);
+    if (!insecure_) {
+        network_.watch([this](const Packet& packet) {
+            if (secure::type_of(packet.bytes) == 0) {
+                violated("nothing-in-clear",
+                         "a packet that is not sealed goes to " + to_string(packet.to));
+            }
+            attacker_.see(packet);
+        });
+        attacker_.learn_key(address(kBank, Socket::bank),
+                            secure::Identity(bytes_of(kBankKey)).keys().channel);
+    }
     modes_.push_back(StableMode::journal);
     modes_.insert(modes_.end(), settings.customers.begin(), settings.customers.end());
     last_status_.resize(modes_.size());
@@ -76,6 +96,10 @@ Address World::address(size_t index, Socket socket) const {
 }
 
 void World::arrive(const Packet& packet) {
+    if (Attacker::owns(packet.to)) {
+        attacker_.receive(packet);
+        return;
+    }
     const size_t index = packet.to.ip == kBankIp ? kBank : packet.to.ip - kCustomerIps;
     if (index >= machines_.size() || !machines_[index]->running()) {
         ++tally_.dead;
@@ -90,6 +114,16 @@ void World::arrive(const Packet& packet) {
     ++tally_.dead;
 }
 
+// Of the account on the machine's disk, or a new one.
+KeyBytes World::key_seed_of(size_t index, const std::string& name, uint64_t seed) const {
+    KeyBytes out = bytes_of(seed ^ kNewKey);
+    const std::string file = name + std::string(Machine::kCustomerKey);
+    if (const auto kept = machines_[index]->disk().read_all(file); !name.empty() && kept) {
+        std::copy_n(kept->begin(), out.size(), out.begin());
+    }
+    return out;
+}
+
 std::unique_ptr<Node> World::build(size_t index, const std::string& name, uint64_t seed) const {
     if (index == kBank) {
         BankSettings settings;
@@ -97,6 +131,7 @@ std::unique_ptr<Node> World::build(size_t index, const std::string& name, uint64
         settings.wall_offset_us = kWallOffsetUs;
         settings.secret_seed = bytes_of(seed);
         settings.key_seed = bytes_of(kBankKey);
+        settings.insecure = insecure_;
         return std::make_unique<Bank>(settings);
     }
     CustomerSettings settings;
@@ -109,6 +144,10 @@ std::unique_ptr<Node> World::build(size_t index, const std::string& name, uint64
     settings.seed = seed;
     settings.wall_offset_us = kWallOffsetUs;
     settings.secret_seed = bytes_of(seed);
+    settings.insecure = insecure_;
+    settings.key_seed = key_seed_of(index, name, seed);
+    // Every other one has been told the bank's key; the rest ask for it, and trust the first use.
+    if (index % 2 == 0) settings.bank_keys = secure::Identity(bytes_of(kBankKey)).keys();
     return std::make_unique<Customer>(settings);
 }
 
@@ -121,17 +160,19 @@ std::unique_ptr<Node> World::make_node(Machine& machine, const std::string& name
     std::unique_ptr<Node> node = build(index, name, seed);
     if (index == kBank) {
         bank_ = static_cast<Bank*>(node.get());
-    } else {
-        customers_[index] = static_cast<Customer*>(node.get());
+        return node;
     }
-    return node;
+    customers_[index] = static_cast<Customer*>(node.get());
+    if (liar_ != index) return node;
+    return std::make_unique<Liar>(std::unique_ptr<Customer>(static_cast<Customer*>(node.release())),
+                                  key_seed_of(index, name, seed), seed, lies_);
 }
 
 Result<void> World::replayed(Machine& machine, Node&) {
     if (machine.index() != kBank) return {};
-    business_.replayed(machine);
+    if (!liar_) business_.replayed(machine);
     const auto content = machine.disk().read_all(kTable);
-    oracles_->table_found(content);
+    if (!liar_) oracles_->table_found(content);
     return bank_->load_table(content ? std::optional<std::string_view>(*content) : std::nullopt);
 }
 
@@ -143,7 +184,7 @@ void World::edit_table(const std::string& content) {
     P2PBANK_CHECK(!machines_[kBank]->running());
     machines_[kBank]->disk().put(kTable, content);
     tell(kBank, "(somebody edits the table)");
-    oracles_->table_in_place(content);
+    if (!liar_) oracles_->table_in_place(content);
 }
 
 void World::start(size_t index) {
@@ -163,7 +204,7 @@ void World::start_all() {
 
 void World::started(Machine& machine) {
     tell(machine.index(), machine.account().empty() ? "starts" : "starts as " + machine.account());
-    oracles_->restored(machine.index());
+    if (!liar_) oracles_->restored(machine.index());
 }
 
 void World::ended(Machine& machine, std::optional<int> status) {
@@ -182,7 +223,7 @@ void World::ended(Machine& machine, std::optional<int> status) {
         --waiting_;
     }
     std::erase(touched_, index);
-    if (status && *status > 0) {
+    if (status && *status > 0 && liar_ != index) {
         violated("nobody-gives-up",
                  machine.account() + " stops with status " + std::to_string(*status));
     }
@@ -231,6 +272,7 @@ std::string World::oldest_waiting() const {
 }
 
 void World::persisted(Machine& machine, std::string_view record) {
+    if (liar_) return;
     if (machine.index() == kBank) {
         oracles_->bank_persisted(record);
         business_.persisted(record);
@@ -240,7 +282,7 @@ void World::persisted(Machine& machine, std::string_view record) {
 }
 
 FactSink* World::history_of(Machine& machine) {
-    return machine.index() == kBank ? business_.history() : nullptr;
+    return machine.index() == kBank && !liar_ ? business_.history() : nullptr;
 }
 
 JobResult World::look_up(Machine&, const Query& query) {
@@ -248,11 +290,13 @@ JobResult World::look_up(Machine&, const Query& query) {
 }
 
 void World::made_durable(Machine& machine, const std::string& record) {
+    if (liar_) return;
     if (machine.index() == kBank) business_.made_durable();
     oracles_->made_durable(machine.index(), record);
 }
 
 void World::answer_made(Machine&, CommandId command, const Answer& answer) {
+    if (liar_) return;
     oracles_->answer_made(command, answer);
     business_.answer_made(command, answer);
 }
@@ -269,6 +313,7 @@ void World::answered(Machine& machine, CommandId id, const Answer& answer) {
     const std::string text = to_lines(answer);
     digest_.add(text);
     tell(machine.index(), text.substr(0, text.size() - 1));
+    if (liar_) return;
     oracles_->answered(id);
     business_.answered(id);
 }
@@ -277,20 +322,24 @@ void World::noticed(Machine& machine, Severity severity, const std::string& text
     tell(machine.index(), (severity == Severity::info ? "note: " : "WARNING: ") + text);
     // Nobody lies here, so the bank's last line of defence has nothing to do; if it has, it hides a
     // mistake elsewhere.
-    if (machine.index() == kBank && severity != Severity::info &&
+    if (!liar_ && machine.index() == kBank && severity != Severity::info &&
         (text.starts_with("aborts ") || text.starts_with("refuses the "))) {
         violated("nobody-is-suspected", "the bank " + text);
     }
 }
 
 void World::table_made(Machine&, const std::string& content) {
-    oracles_->table_made(content);
+    if (!liar_) oracles_->table_made(content);
 }
 
 void World::table_in_place(Machine& machine, const std::string& content) {
     digest_.add(content);
     tell(machine.index(), "the table is in place");
-    oracles_->table_in_place(content);
+    if (!liar_) oracles_->table_in_place(content);
+}
+
+void World::key_logged(Machine&, uint32_t index, const KeyBytes& key) {
+    network_.keys().add(index, key);
 }
 
 void World::traced(Machine& machine, const TraceEvent& event) {
@@ -311,7 +360,9 @@ void World::transmit(Machine& machine, Socket from, Address to, std::string_view
 
 bool World::step() {
     if (!schedule_.step()) return false;
-    for (const size_t index : touched_) oracles_->after_event(index);
+    if (!liar_) {
+        for (const size_t index : touched_) oracles_->after_event(index);
+    }
     touched_.clear();
     return true;
 }

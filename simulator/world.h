@@ -15,6 +15,7 @@
 
 #include "bank/bank.h"
 #include "customer/customer.h"
+#include "simulator/attacker.h"
 #include "simulator/business_oracles.h"
 #include "simulator/digest.h"
 #include "simulator/machine.h"
@@ -35,6 +36,10 @@ struct Violation {
 struct WorldSettings {
     uint64_t seed = 1;
     std::vector<StableMode> customers;  // a machine for each
+    bool insecure = false;              // everything in clear
+    std::optional<size_t>
+        liar;         // this machine's customer lies; then nobody's state can be compared
+    double lies = 0;  // how many of its messages, in [0, 1]
     NetworkFaults network;
     Duration least_disk = microseconds(100);
     Duration most_disk = milliseconds(1);
@@ -112,6 +117,7 @@ class World final : private Surroundings {
     // Microseconds since 1970, for everybody alike.
     int64_t wall_us() const;
     Schedule& schedule() { return schedule_; }
+    Attacker& attacker() { return attacker_; }
     Network& network() { return network_; }
     Tally& tally() { return tally_; }
     Oracles& oracles() { return *oracles_; }
@@ -140,12 +146,14 @@ class World final : private Surroundings {
     void noticed(Machine& machine, Severity severity, const std::string& text) override;
     void table_made(Machine& machine, const std::string& content) override;
     void table_in_place(Machine& machine, const std::string& content) override;
+    void key_logged(Machine& machine, uint32_t index, const KeyBytes& key) override;
     bool tracing() const override { return story_ != nullptr && story_->wanted(); }
     void traced(Machine& machine, const TraceEvent& event) override;
     void started(Machine& machine) override;
     void ended(Machine& machine, std::optional<int> status) override;
     void touched(Machine& machine) override;
 
+    KeyBytes key_seed_of(size_t index, const std::string& name, uint64_t seed) const;
     std::unique_ptr<Node> build(size_t index, const std::string& name, uint64_t seed) const;
     void arrive(const Packet& packet);
     MachineSettings machine_settings(const WorldSettings& settings, size_t index);
@@ -153,8 +161,12 @@ class World final : private Surroundings {
     Schedule schedule_;
     Tally tally_;
     Story* story_;
+    bool insecure_;
+    std::optional<size_t> liar_;
+    double lies_;
     Random random_;
     Network network_;
+    Attacker attacker_;
     Digest digest_;
     std::vector<std::unique_ptr<Machine>> machines_;
     std::vector<StableMode> modes_;
