@@ -11,6 +11,8 @@ BUILD_PACKAGES=(
     protobuf-compiler libprotobuf-dev libasio-dev libspdlog-dev libcli11-dev libedit-dev
     zlib1g-dev libsodium-dev libsqlite3-dev sqlite3 doctest-dev librapidcheck-dev
 )
+# What some tests need beside the programs.
+TEST_PACKAGES=(tshark)
 
 # Nobody can be asked where there is no terminal, so there the answer is yes.
 ASSUME_YES=no

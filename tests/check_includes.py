@@ -16,31 +16,33 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 BASE = "common/base"
+SECURE = "common/secure"
 WIRE = "common/wire"
 STABLE = "common/stable"
 CORE = "common/core"
 HISTORY = "common/history"
 RUNTIME = "common/runtime"
 SIMULATOR = "simulator"
-ANYTHING = [BASE, WIRE, STABLE, CORE, HISTORY, RUNTIME, "bank", "customer", SIMULATOR, "tests"]
+ANYTHING = [BASE, SECURE, WIRE, STABLE, CORE, HISTORY, RUNTIME, "bank", "customer", SIMULATOR, "tests"]
 
 # A file's own entry comes before that of its folder, the deepest folder before the others.
 ALLOWED = {
     BASE: [],
+    SECURE: [BASE],
     WIRE: [BASE],
     STABLE: [BASE],
-    CORE: [BASE, WIRE, STABLE],
+    CORE: [BASE, SECURE, WIRE, STABLE],
     HISTORY: [BASE, CORE],
-    RUNTIME: [BASE, STABLE, CORE, HISTORY],
-    "bank": [BASE, WIRE, STABLE, CORE],
+    RUNTIME: [BASE, SECURE, STABLE, CORE, HISTORY],
+    "bank": [BASE, SECURE, WIRE, STABLE, CORE],
     "bank/domain": [BASE],
     "bank/history": [BASE, WIRE, CORE, "bank/domain"],
-    "bank/main.cpp": [BASE, STABLE, CORE, RUNTIME, "bank"],
-    "customer": [BASE, WIRE, STABLE, CORE],
+    "bank/main.cpp": [BASE, SECURE, STABLE, CORE, RUNTIME, "bank"],
+    "customer": [BASE, SECURE, WIRE, STABLE, CORE],
     "customer/domain": [BASE, WIRE],
-    "customer/main.cpp": [BASE, STABLE, CORE, RUNTIME, "customer"],
-    SIMULATOR: [BASE, WIRE, STABLE, CORE, "bank", "customer"],
-    "tests/scenarios": [BASE, WIRE, STABLE, CORE, "bank", "customer", SIMULATOR],
+    "customer/main.cpp": [BASE, SECURE, STABLE, CORE, RUNTIME, "customer"],
+    SIMULATOR: [BASE, SECURE, WIRE, STABLE, CORE, "bank", "customer"],
+    "tests/scenarios": [BASE, SECURE, WIRE, STABLE, CORE, "bank", "customer", SIMULATOR],
     "tests": ANYTHING,
 }
 

@@ -12,6 +12,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "common/runtime/clock.h"
 #include "common/runtime/driver.h"
 #include "common/runtime/process.h"
 #include "common/runtime/prompts.h"
@@ -97,11 +98,12 @@ class SelfTyping final : public Node {
         void ask(CommandId command, std::vector<Question>) override {
             answer(command, failure("no-terminal", "nobody is asked here"));
         }
-        Result<void> claim_store(std::string_view name) override {
-            return outer_.claim_store(name);
+        Result<void> claim_store(std::string_view name, const KeyBytes* secret) override {
+            return outer_.claim_store(name, secret);
         }
         void release_store() override { outer_.release_store(); }
         void stop(int status) override { outer_.stop(status); }
+        void log_key(uint32_t index, const KeyBytes& key) override { outer_.log_key(index, key); }
         bool tracing() const override { return outer_.tracing(); }
         void trace(TraceEvent event) override { outer_.trace(std::move(event)); }
 
@@ -156,18 +158,23 @@ class SelfTyping final : public Node {
 int run(const std::string& bank, bool checkpoint_mode, DriverOptions options) {
     Log log("customer", "info");
     LineReader input(STDIN_FILENO);
+    CustomerSettings settings;
+    settings.insecure = options.insecure;
+    settings.key_folder = options.state_folder + "/banks";
     Driver driver(std::move(options), input, log);
     const Result<uint16_t> port1 = driver.bind(0);
     const Result<uint16_t> port2 = driver.bind(0);
     const Result<Address> address = parse_address_or_localhost(bank);
     if (!port1 || !port2 || !address) return kExitUsage;
-    CustomerSettings settings;
     settings.bank = address.value();
     settings.own_ip = address.value().ip;
     settings.port1 = port1.value();
     settings.port2 = port2.value();
     settings.stable = checkpoint_mode ? StableMode::checkpoint : StableMode::journal;
     settings.seed = random_seed();
+    settings.wall_offset_us = wall_offset_us();
+    random_bytes(settings.secret_seed);
+    random_bytes(settings.key_seed);
     SelfTyping node(settings);
     return driver.run(
         node, nullptr,
@@ -187,6 +194,7 @@ int main(int argc, char** argv) {
     app.add_option("--bank", bank)->required();
     app.add_option("--state", options.state_folder)->required();
     app.add_option("--stable", stable)->check(CLI::IsMember({"journal", "checkpoint"}));
+    app.add_flag("--insecure", options.insecure);
     CLI11_PARSE(app, argc, argv);
     return p2pbank::bench::run(bank, stable == "checkpoint", std::move(options));
 }

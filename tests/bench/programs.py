@@ -144,8 +144,9 @@ class Program:
 class World:
     """One bank and its customers in a folder of their own; all end with the `with` block."""
 
-    def __init__(self, core=None):
+    def __init__(self, core=None, insecure=False):
         self.core = core
+        self.mode = ["--insecure"] if insecure else []
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="p2pbank-bench-", dir=scratch()))
         self.programs = []
         self.bank = None
@@ -169,6 +170,7 @@ class World:
     def start_bank(self, data="data.csv"):
         """Starts the bank without waiting for it."""
         command = [BIN / "bank", "--port", 0, "--any-port", "--data", self.folder / data]
+        command += self.mode
         self.bank = self.start(command)
         return self.bank
 
@@ -176,7 +178,7 @@ class World:
         """Starts a customer without waiting for it."""
         command = [BIN / "customer", "--bank", f"127.0.0.1:{self.bank.ports[0]}"]
         command += ["--port1", 0, "--port2", 0]
-        command += ["--state", self.folder / "state", "--stable", stable]
+        command += ["--state", self.folder / "state", "--stable", stable, *self.mode]
         return self.start(command, self.core, logged)
 
     def cohort(self, count, stable="journal", opening=1_000_000_000):

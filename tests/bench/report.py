@@ -152,6 +152,9 @@ NOTES = """
 - Redis: `appendfsync always`, a Lua script that checks and moves between two of 1,000 keys, 50 clients
   of redis-benchmark. PostgreSQL: two UPDATEs in a transaction, 1,000 accounts, 32 clients of pgbench.
   Both are private servers with their files on the same disk.
+- Security: the same programs with and without `--insecure`, one after the other. A handshake is counted for
+  both sides together, in one process. In a flood both sockets of the receiver get 100,000 datagrams a second
+  from core 1 (`tests/bench/flood.py`); both customers are on core 0.
 - On a kernel that does not preempt, a process that waits is woken up to 4 ms late when others keep the
   processors busy: run it on a machine that does nothing else.
 """

@@ -2,7 +2,6 @@
 """Measures the real programs beside their references, and prints one table. Called by scripts/bench."""
 
 import argparse
-import json
 import pathlib
 import statistics
 import subprocess
@@ -23,12 +22,14 @@ from programs import (
     set_scratch,
 )
 from report import Row
+from security import Security
 from shop import Shop
 from steps import (
     busy_share,
     has_reference,
     pay,
     rate,
+    self_typed_transfers,
     self_typing_pair,
     star_checkpoint,
     two_phase_ms,
@@ -45,7 +46,7 @@ REFERENCES = {
 }
 
 
-class Bench:
+class Bench(Security):
     def __init__(self, options):
         self.rounds = 3 if options.quick else 7
         self.seconds = 0.3 if options.quick else 1.0
@@ -97,9 +98,7 @@ class Bench:
             giver, taker = self_typing_pair(world, mode, core)
 
             def ours():
-                said = giver.ok(f"load {self.seconds} 1 transfer 1 c1")
-                taker.ok("checkpoint")  # or the log of what was sent grows from round to round
-                return json.loads(said.partition("load ")[2])["per_second"]
+                return self_typed_transfers(giver, taker, 1, self.seconds)
 
             self.pairs(row, ours, lambda: rate(name, 1, self.seconds, core, world))
 
@@ -372,6 +371,7 @@ PARTS = (
     "bank_start",
     "thousand",
     "business",
+    "security",
 )
 
 

@@ -1,5 +1,6 @@
 """What the measurements are made of: one round of something, with the real programs or a reference."""
 
+import json
 import pathlib
 import random
 import re
@@ -21,13 +22,20 @@ def self_typing_pair(world, mode, core):
     bank = world.start_bank()
     bank.wait_ready()
     command = [BIN / "bench_customer", "--bank", f"127.0.0.1:{bank.ports[0]}"]
-    command += ["--state", world.folder / "state", "--stable", mode]
+    command += ["--state", world.folder / "state", "--stable", mode, *world.mode]
     pair = [world.start(command, core) for _ in range(2)]
     for index, customer in enumerate(pair):
         customer.wait_ready()
         customer.ok(f"open c{index} 1000000000")
     pair[0].ok("new-cohort c0 2")
     return pair
+
+
+def self_typed_transfers(giver, taker, window, seconds):
+    """A second, by customers that type by themselves."""
+    said = giver.ok(f"load {seconds} {window} transfer 1 c1")
+    taker.ok("checkpoint")  # or the log of what was sent grows from round to round
+    return json.loads(said.partition("load ")[2])["per_second"]
 
 
 def has_reference(name):

@@ -1,6 +1,7 @@
-// The bank under fuzzing: datagrams, lines at its console, records of its journal. After each event
-// its books add up and no money has come or gone: what the customers' settled accounts have from
-// its own accounts, these are short of.
+// The bank under fuzzing: datagrams in clear and sealed, lines at its console, records of its
+// journal. After each event its books add up and no money has come or gone: what the customers'
+// settled accounts have from its own accounts, these are short of. Sealed, one of those who talk
+// with it says that it is alice, and has another key.
 #include "tests/fuzz/bank_nodes.h"
 
 #include <optional>
@@ -9,8 +10,7 @@
 #include "bank/history/schema.h"
 #include "common/base/check.h"
 #include "common/base/words.h"
-#include "common/core/authority.h"
-#include "common/core/seal.h"
+#include "common/core/statement.h"
 #include "common/history/history_db.h"
 #include "common/stable/table.h"
 #include "tests/fuzz/messages.h"
@@ -21,15 +21,36 @@ namespace p2pbank::fuzz {
 namespace {
 
 constexpr uint64_t kMostEvents = 64;
-constexpr KeyBytes kSessionKey{7};
+constexpr KeyBytes kBankSeed{2};
 
-BankSettings settings() {
+// Of the identities of those who talk with the bank.
+KeyBytes seed_of(std::string_view name) {
+    return KeyBytes{static_cast<unsigned char>(name.empty() ? 1 : name[0])};
+}
+
+BankSettings settings(bool sealed) {
     BankSettings made;
     made.seed = 1;
     made.wall_offset_us = kWallOffset;
     made.secret_seed[0] = 1;
-    made.key_seed[0] = 2;
+    made.key_seed = kBankSeed;
+    made.insecure = !sealed;
     return made;
+}
+
+// The journal; sealed, each account has a key.
+std::vector<std::string> journal(bool sealed) {
+    std::vector<std::string> records = bank_journal();
+    for (const char* name : {"alice", "bob", "carol", "dave"}) {
+        if (!sealed) break;
+        const secure::Identity identity(seed_of(name));
+        bank_records::Record record;
+        record.mutable_bound()->set_name(name);
+        record.mutable_bound()->set_channel_key(secure::to_bytes(identity.keys().channel));
+        record.mutable_bound()->set_signing_key(secure::to_bytes(identity.keys().signing));
+        records.push_back(record.SerializeAsString());
+    }
+    return records;
 }
 
 // The history, of which nothing is done before somebody asks.
@@ -69,7 +90,11 @@ class History : public FactSink {
 
 class BankRun {
   public:
-    BankRun() : bank_(new Bank(settings())), run_(std::unique_ptr<Node>(bank_)) {
+    explicit BankRun(bool sealed)
+        : sealed_(sealed),
+          bank_(new Bank(settings(sealed))),
+          run_(std::unique_ptr<Node>(bank_),
+               sealed ? secure::Identity(kBankSeed).keys().channel : KeyBytes{}) {
         bank_->tell_history(&history_);
         run_.look_up = [this](const Query& query) { return history_.look_up(query); };
         run_.heard = [this](NodeRun::Friend& who, const wire::Datagram& datagram) {
@@ -80,16 +105,20 @@ class BankRun {
             remember(datagram, heard_[who.name]);
         };
         P2PBANK_CHECK(bank_->load_table(std::nullopt).ok());
-        run_.start(bank_journal());
+        run_.start(journal(sealed));
         uint16_t port = 9'001;
         for (const char* name : {"alice", "bob", "carol", "dave", "", "mallory"}) {
-            run_.add_friend(name, *name == '\0' ? 99 : 1, Socket::bank, {0x7f000001, port++});
+            run_.add_friend(name, *name == '\0' ? 99 : 1, Socket::bank, {0x7f000001, port++},
+                            seed_of(name));
+        }
+        if (sealed) {
+            run_.add_friend("alice", 1, Socket::bank, {0x7f000001, port++}, seed_of("false"));
         }
         check();
     }
 
     void event(Input& in) {
-        NodeRun::Friend& who = run_.friend_at(in.below(6));
+        NodeRun::Friend& who = run_.friend_at(in.below(sealed_ ? 7 : 6));
         switch (in.below(10)) {
             case 0:
                 run_.bytes(Socket::bank, {0x7f000001, static_cast<uint16_t>(8'999 + in.below(8))},
@@ -118,7 +147,19 @@ class BankRun {
                 const bank::Account* account = bank_->state().find(who.name);
                 wire::Datagram message =
                     to_bank(in, heard_[who.name], account == nullptr ? Totals() : account->totals);
-                if (message.has_deal() && in.coin()) sign(who, *message.mutable_deal());
+                if (message.has_deal() && in.coin()) authorize(message.mutable_deal());
+                if (message.has_settle()) {
+                    complete(who, *message.mutable_settle()->mutable_statement());
+                }
+                if (message.command().has_exit()) {
+                    complete(who, *message.mutable_command()->mutable_exit()->mutable_statement());
+                }
+                if (message.has_attach()) {
+                    message.mutable_attach()->set_signing_key(signing_key(who));
+                }
+                if (message.command().has_open()) {
+                    message.mutable_command()->mutable_open()->set_signing_key(signing_key(who));
+                }
                 run_.say(who, std::move(message));
             }
         }
@@ -135,13 +176,13 @@ class BankRun {
     void finish(std::string_view input) {
         // A fuzzer that has found the password out types it openly.
         if (input.find(kPassword) == std::string_view::npos) run_.check_secrets();
-        Bank again(settings());
+        Bank again(settings(sealed_));
         for (const std::string& record : run_.effects().records) {
             P2PBANK_CHECK(again.replay(record).ok());
         }
         const auto expected = snapshot_of(*bank_);
         P2PBANK_CHECK(snapshot_of(again) == expected);
-        Bank short_one(settings());
+        Bank short_one(settings(sealed_));
         for (const std::string& record : expected) P2PBANK_CHECK(short_one.replay(record).ok());
         P2PBANK_CHECK(snapshot_of(short_one) == expected);
         for (const std::string& table : run_.effects().tables) {
@@ -173,7 +214,8 @@ class BankRun {
                                           "schedule 3",
                                           "close",
                                           "refusals",
-                                          "edit-product mug --price 3"};
+                                          "edit-product mug --price 3",
+                                          "bind carol"};
         wire::Datagram message;
         wire::Ask* made = message.mutable_ask();
         made->set_nonce(in.number() + 1);
@@ -183,29 +225,39 @@ class BankRun {
         }
         const std::string verb = made->words_size() > 0 ? made->words(0) : "";
         if (verb == "register" || verb == "sign-in" || verb == "passwd") {
-            wire::Secrets secrets;
-            secrets.set_nonce(made->nonce());
-            secrets.set_name("Ann");
-            secrets.set_password(in.below(4) == 0 ? "wrong password" : kPassword);
-            secrets.set_new_password(kPassword);
-            secrets.set_session_key(kSessionKey.data(), kSessionKey.size());
-            made->set_sealed(
-                seal_secrets(secrets, make_key_pair(settings().key_seed).public_key, random_)
-                    .value());
-            if (in.below(8) == 0) made->mutable_sealed()->append(std::string(in.piece()));
+            wire::Secrets* secrets = made->mutable_secrets();
+            secrets->set_name("Ann");
+            secrets->set_password(in.below(4) == 0 ? "wrong password" : kPassword);
+            secrets->set_new_password(kPassword);
+            if (in.below(8) == 0) secrets->set_name(std::string(in.piece()));
         }
-        const bool by_key = verb == "register" || verb == "sign-in";
-        if (in.below(8) != 0) {
-            p2pbank::sign(by_key ? 0 : session_, by_key ? 0 : ++counter_, kSessionKey,
-                          signed_text(who.name, who.courier.instance(), *made),
-                          made->mutable_authority());
-        }
+        if (in.below(8) != 0) authorize(made);
+        made->set_signing_key(signing_key(who));
         return message;
     }
-    void sign(const NodeRun::Friend& who, wire::Deal& deal) {
-        p2pbank::sign(session_, ++counter_, kSessionKey,
-                      signed_text(who.name, who.courier.instance(), 1, deal),
-                      deal.mutable_authority());
+    template <class Request>
+    void authorize(Request* request) {
+        request->mutable_authority()->set_session(session_);
+        request->mutable_authority()->set_counter(++counter_);
+    }
+    static std::string signing_key(const NodeRun::Friend& who) {
+        return secure::to_bytes(who.identity.keys().signing);
+    }
+    // Puts in whose statement it is and signs it, as the account's process does; and where the
+    // input has not said otherwise, what it follows.
+    void complete(const NodeRun::Friend& who, wire::SignedStatement& out) const {
+        auto statement = read_statement(out);
+        if (!statement) return;
+        const bank::Account* account = bank_->state().find(who.name);
+        statement->set_name(who.name);
+        if (sealed_) {
+            statement->set_bank(secure::to_bytes(secure::Identity(kBankSeed).keys().signing));
+        }
+        if (account != nullptr && statement->number() == 1 && statement->previous().empty()) {
+            statement->set_number(account->statements() + 1);
+            statement->set_previous(account->statement_digest());
+        }
+        out = sign_statement(sealed_ ? &who.identity : nullptr, *statement);
     }
 
     void check() const {
@@ -226,29 +278,41 @@ class BankRun {
         }
     }
 
+    bool sealed_;
     History history_;
     Bank* bank_;
     NodeRun run_;
     std::map<std::string, Heard> heard_;
-    KeyedRandom random_{KeyBytes{42}};
     uint64_t session_ = 0;
     uint64_t counter_ = 0;
 };
 
 }  // namespace
 
-void bank_messages(std::string_view input) {
+namespace {
+
+void messages(std::string_view input, bool sealed) {
     Input in(input);
-    BankRun run;
+    BankRun run(sealed);
     for (uint64_t events = 0; !in.empty() && !run.stopped() && events < kMostEvents; ++events) {
         run.event(in);
     }
     run.finish(input);
 }
 
+}  // namespace
+
+void bank_messages(std::string_view input) {
+    messages(input, false);
+}
+
+void bank_sealed(std::string_view input) {
+    messages(input, true);
+}
+
 void bank_lines(std::string_view input) {
     Input in(input);
-    BankRun run;
+    BankRun run(true);
     Input choices(input);
     for (uint64_t lines = 0; !in.empty() && !run.stopped() && lines < kMostEvents; ++lines) {
         run.type(in.line(), choices);
@@ -259,17 +323,17 @@ void bank_lines(std::string_view input) {
 
 void bank_records(std::string_view input) {
     Input in(input);
-    Bank bank(settings());
+    Bank bank(settings(true));
     if (in.coin()) {
-        for (const std::string& record : bank_journal()) P2PBANK_CHECK(bank.replay(record).ok());
+        for (const std::string& record : journal(true)) P2PBANK_CHECK(bank.replay(record).ok());
     }
     while (!in.empty()) {
         if (!bank.replay(in.piece())) return;
     }
     const auto records = snapshot_of(bank);
-    Bank again(settings());
+    Bank again(settings(true));
     for (const std::string& record : records) P2PBANK_CHECK(again.replay(record).ok());
-    NodeRun run(std::make_unique<Bank>(settings()));
+    NodeRun run(std::make_unique<Bank>(settings(true)));
     run.start(records);
     run.type("audit");
     run.type("customers");

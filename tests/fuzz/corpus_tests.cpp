@@ -44,6 +44,12 @@ TEST_CASE("fuzz corpus: the bank takes any datagrams") {
 TEST_CASE("fuzz corpus: a customer takes any datagrams") {
     CHECK(replay("customer_messages") > 0);
 }
+TEST_CASE("fuzz corpus: the bank takes any sealed messages") {
+    CHECK(replay("bank_sealed") > 0);
+}
+TEST_CASE("fuzz corpus: a customer takes any sealed messages") {
+    CHECK(replay("customer_sealed") > 0);
+}
 TEST_CASE("fuzz corpus: the bank's console takes any lines") {
     CHECK(replay("bank_lines") > 0);
 }
@@ -61,6 +67,9 @@ TEST_CASE("fuzz corpus: a journal's file is read, cut off or refused") {
 }
 TEST_CASE("fuzz corpus: what is read from CSV is written as it was") {
     CHECK(replay("csv_files") > 0);
+}
+TEST_CASE("fuzz corpus: two who have keys take any packets, and find each other afterwards") {
+    CHECK(replay("handshake") > 0);
 }
 TEST_CASE("fuzz corpus: words, texts, dates and amounts come back as they were") {
     CHECK(replay("text") > 0);

@@ -1,10 +1,11 @@
-// A customer under fuzzing: datagrams of the bank, of peers and of strangers, lines and secrets,
-// records of its journal. After each event its account adds up. The bank is believed what it says
-// of an account (docs/protocol.md), so its totals add up here, whatever else it says.
+// A customer under fuzzing: datagrams of the bank, of peers and of strangers, in clear and sealed,
+// lines and secrets, records of its journal. After each event its account adds up. The bank is
+// believed what it says of an account (docs/protocol.md), so its totals add up here, whatever else
+// it says.
 #include "tests/fuzz/customer_nodes.h"
 
 #include "common/base/check.h"
-#include "common/core/seal.h"
+#include "common/core/roster.h"
 #include "customer/customer.h"
 #include "tests/fuzz/messages.h"
 #include "tests/fuzz/node_run.h"
@@ -17,7 +18,15 @@ constexpr uint64_t kMostEvents = 64;
 constexpr Address kBank{0x7f000001, 8'500};
 constexpr uint64_t kBankRun = 3;
 
-CustomerSettings settings(StableMode mode, bool has_account) {
+constexpr KeyBytes kBankSeed{2};
+constexpr KeyBytes kOwnSeed{3};
+
+// Of alice's peers: their identities.
+KeyBytes seed_of(std::string_view name) {
+    return KeyBytes{static_cast<unsigned char>(name.empty() ? 0 : name[0])};
+}
+
+CustomerSettings settings(StableMode mode, bool has_account, bool sealed) {
     CustomerSettings made;
     made.bank = kBank;
     made.own_ip = 0x7f000001;
@@ -28,13 +37,45 @@ CustomerSettings settings(StableMode mode, bool has_account) {
     made.seed = 1;
     made.wall_offset_us = kWallOffset;
     made.secret_seed[0] = 1;
+    made.key_seed = kOwnSeed;
+    made.insecure = !sealed;
     made.key_folder = "keys";
     return made;
 }
 
-const KeyBytes& bank_key() {
-    static const KeyBytes key = make_key_pair(KeyBytes{2}).public_key;
-    return key;
+// Puts in the members' keys, and signs, as the bank does it.
+void complete(wire::Roster& roster, bool sealed) {
+    wire::RosterBody body;
+    if (!body.ParseFromString(roster.body())) return;
+    body.set_issued_ms(kWallOffset / 1'000);
+    body.set_expires_ms(body.issued_ms() + kRosterLifeMs);
+    for (wire::Member& member : *body.mutable_members()) {
+        if (!sealed) continue;
+        const secure::Identity identity(seed_of(member.name()));
+        member.set_channel_key(secure::to_bytes(identity.keys().channel));
+        member.set_signing_key(secure::to_bytes(identity.keys().signing));
+    }
+    const secure::Identity bank(kBankSeed);
+    roster = sign_roster(sealed ? &bank : nullptr, body);
+}
+
+// What a customer in a sealed cohort has beside its journal in clear: the peers' keys.
+std::string roster_record() {
+    customer_records::Record record;
+    auto* roster = record.mutable_roster();
+    roster->set_issued_ms(kWallOffset / 1'000 - 1);
+    roster->set_expires_ms(roster->issued_ms() + kRosterLifeMs);
+    uint32_t port = 9'102;
+    for (const char* name : {"bob", "carol", "dave"}) {
+        const secure::Identity identity(seed_of(name));
+        wire::Member* member = roster->add_members();
+        member->set_name(name);
+        member->set_ip(0x7f000001);
+        member->set_port2(port++);
+        member->set_channel_key(secure::to_bytes(identity.keys().channel));
+        member->set_signing_key(secure::to_bytes(identity.keys().signing));
+    }
+    return record.SerializeAsString();
 }
 
 void sound(wire::Totals& totals) {
@@ -61,22 +102,27 @@ std::vector<std::string> journalled_part(const Customer& customer) {
 
 class CustomerRun {
   public:
-    explicit CustomerRun(Input& in)
-        : kind_(in.below(5)),
+    CustomerRun(Input& in, bool sealed)
+        : sealed_(sealed),
+          kind_(in.below(5)),
           mode_(kind_ == 2 || kind_ == 4 ? StableMode::checkpoint : StableMode::journal),
-          customer_(new Customer(settings(mode_, kind_ != 0))),
-          run_(std::unique_ptr<Node>(customer_)) {
+          customer_(new Customer(settings(mode_, kind_ != 0, sealed))),
+          run_(std::unique_ptr<Node>(customer_),
+               sealed ? secure::Identity(kOwnSeed).keys().channel : KeyBytes{}) {
         run_.heard = [this](NodeRun::Friend& who, const wire::Datagram& datagram) {
             remember(datagram, heard_[who.name]);
             remember(datagram, newest_);
         };
-        run_.start(kind_ == 0 ? std::vector<std::string>() : customer_journal(kind_ >= 3, mode_));
-        run_.add_friend("bank", kBankRun, Socket::bank, kBank);
+        auto records =
+            kind_ == 0 ? std::vector<std::string>() : customer_journal(kind_ >= 3, mode_);
+        if (sealed && kind_ >= 3) records.push_back(roster_record());
+        run_.start(records);
+        run_.add_friend("bank", kBankRun, Socket::bank, kBank, kBankSeed);
         uint16_t port = 9'102;
         for (const char* name : {"bob", "carol", "dave"}) {
-            run_.add_friend(name, 1, Socket::peer, {0x7f000001, port++});
+            run_.add_friend(name, 1, Socket::peer, {0x7f000001, port++}, seed_of(name));
         }
-        run_.wait(seconds(1));
+        for (int i = 0; i < (sealed ? 10 : 1); ++i) run_.wait(seconds(1));
         check();
     }
 
@@ -116,8 +162,11 @@ class CustomerRun {
                 wire::Datagram message = who.name == "bank"
                                              ? from_bank(in, heard, customer_->state().totals)
                                              : from_peer(in, heard);
-                if (message.has_probe() && in.below(8) != 0) {
-                    message.mutable_probe()->set_bank_key(bank_key().data(), bank_key().size());
+                if (who.name == "bank" && in.below(16) != 0) {
+                    if (message.has_roster()) complete(*message.mutable_roster(), sealed_);
+                    if (message.has_cohort_started()) {
+                        complete(*message.mutable_cohort_started()->mutable_roster(), sealed_);
+                    }
                 }
                 message.set_epoch(in.below(4) == 0 ? in.number() : 1);
                 message.set_receiver_epoch(in.below(16) == 0 ? in.number() : 1);
@@ -143,7 +192,7 @@ class CustomerRun {
     void finish(std::string_view input) {
         // A fuzzer that has found the password out types it openly.
         if (input.find(kPassword) == std::string_view::npos) run_.check_secrets();
-        Customer again(settings(mode_, kind_ != 0));
+        Customer again(settings(mode_, kind_ != 0, sealed_));
         for (const std::string& record : run_.effects().records) {
             P2PBANK_CHECK(again.replay(record).ok());
         }
@@ -152,7 +201,7 @@ class CustomerRun {
             P2PBANK_CHECK(journalled_part(again) == journalled_part(*customer_));
         }
         const auto expected = snapshot_of(*customer_);
-        Customer short_one(settings(mode_, kind_ != 0));
+        Customer short_one(settings(mode_, kind_ != 0, sealed_));
         for (const std::string& record : expected) P2PBANK_CHECK(short_one.replay(record).ok());
         P2PBANK_CHECK(snapshot_of(short_one) == expected);
     }
@@ -170,7 +219,6 @@ class CustomerRun {
         wire::Datagram message;
         message.mutable_probe()->set_nonce(heard_["bank"].probe);
         message.mutable_probe()->set_answer(true);
-        message.mutable_probe()->set_bank_key(bank_key().data(), bank_key().size());
         message.mutable_probe()->set_starting_balance(500'00);
         say(run_.friend_at(0), std::move(message));
         if (in.below(4) == 0) return;
@@ -193,6 +241,7 @@ class CustomerRun {
                                           "register zoe@example.org",
                                           "passwd",
                                           "sign-out",
+                                          "bind alice",
                                           "statement --csv",
                                           "history",
                                           "exit alice",
@@ -209,6 +258,7 @@ class CustomerRun {
         if (state.has_account() && !state.restore_due) P2PBANK_CHECK(state.adds_up());
     }
 
+    bool sealed_;
     size_t kind_;  // 0: without an account, 1 and 2: outside a cohort, 3 and 4: in one
     StableMode mode_;
     Customer* customer_;
@@ -219,18 +269,30 @@ class CustomerRun {
 
 }  // namespace
 
-void customer_messages(std::string_view input) {
+namespace {
+
+void messages(std::string_view input, bool sealed) {
     Input in(input);
-    CustomerRun run(in);
+    CustomerRun run(in, sealed);
     for (uint64_t events = 0; !in.empty() && !run.stopped() && events < kMostEvents; ++events) {
         run.event(in);
     }
     run.finish(input);
 }
 
+}  // namespace
+
+void customer_messages(std::string_view input) {
+    messages(input, false);
+}
+
+void customer_sealed(std::string_view input) {
+    messages(input, true);
+}
+
 void customer_lines(std::string_view input) {
     Input in(input);
-    CustomerRun run(in);
+    CustomerRun run(in, false);
     Input choices(input);
     for (uint64_t lines = 0; !in.empty() && !run.stopped() && lines < kMostEvents; ++lines) {
         run.type(in.line(), choices);
@@ -243,7 +305,7 @@ void customer_records(std::string_view input) {
     Input in(input);
     const size_t kind = in.below(4);
     const StableMode mode = kind == 1 ? StableMode::checkpoint : StableMode::journal;
-    Customer customer(settings(mode, true));
+    Customer customer(settings(mode, true, false));
     if (kind != 0) {
         for (const std::string& record : customer_journal(kind != 2, mode)) {
             P2PBANK_CHECK(customer.replay(record).ok());
@@ -253,7 +315,7 @@ void customer_records(std::string_view input) {
         if (!customer.replay(in.piece())) return;
     }
     const auto records = snapshot_of(customer);
-    NodeRun run(std::make_unique<Customer>(settings(mode, true)));
+    NodeRun run(std::make_unique<Customer>(settings(mode, true, false)));
     run.start(records);
     for (const char* line : {"status", "balance", "peers", "history", "statement", "last"}) {
         run.type(line);

@@ -86,19 +86,33 @@ void messages(Corpus& corpus) {
             to_customer += bytes({i % 2 == 0 ? 0 : 5, 1}) + piece(two.SerializeAsString());
         }
         corpus.add("bank_messages", to_bank);
+        corpus.add("bank_sealed", to_bank);
         corpus.add("customer_messages", to_customer);
-        corpus.add("bank_messages", noise(random, 400));
+        corpus.add("customer_sealed", to_customer);
+        const std::string any = noise(random, 400);
+        corpus.add("bank_messages", any);
+        corpus.add("bank_sealed", any);
         corpus.add("customer_messages", bytes({file % 5}) + noise(random, 400));
+        corpus.add("customer_sealed", bytes({file % 5}) + noise(random, 400));
     }
     // Ann signs in, and uses what she may.
     const std::string sign_in = bytes({2, 2, 5, 1, 2, 1, 1, 1}) + bytes({0, 4, 1});
     std::string staff = sign_in;
-    for (int line = 6; line < 22; ++line) {
+    for (int line = 6; line < 23; ++line) {
         staff += bytes({2, 2, line + 1, 1, line, 1}) + bytes({0, 4, 1});
     }
-    corpus.add("bank_messages", staff);
-    corpus.add("bank_messages", bytes({4, 2, 9, 1, 0, 1, 1, 1, 0, 4, 1}) + sign_in +
-                                    bytes({2, 2, 7, 1, 5, 1, 1, 1, 0, 4, 1, 0, 4, 1}));
+    const std::string other = bytes({4, 2, 9, 1, 0, 1, 1, 1, 0, 4, 1}) + sign_in +
+                              bytes({2, 2, 7, 1, 5, 1, 1, 1, 0, 4, 1, 0, 4, 1});
+    for (const char* target : {"bank_messages", "bank_sealed"}) {
+        corpus.add(target, staff);
+        corpus.add(target, other);
+    }
+    // Ann binds carol's account to the key of a process without one, and of one that lies.
+    for (const int who : {4, 6}) {
+        std::string bind = bytes({who, 2, 5, 1, 2, 1, 1, 1}) + bytes({0, 4, 1});
+        bind += bytes({who, 2, 6, 1, 22, 1}) + bytes({who, 9, 1, 1, 0, 1, 7, 1, 2});
+        corpus.add("bank_sealed", bind + bind);
+    }
 }
 
 void lines(Corpus& corpus) {
@@ -211,17 +225,22 @@ void bad_customer_records(Corpus& corpus) {
 // Times and amounts at the edge of what a message can hold, in what the bank keeps of activity.
 void far_activity(Corpus& corpus) {
     wire::Datagram message;
-    wire::Exit* exit = message.mutable_command()->mutable_exit();
-    message.mutable_command()->set_request(1);
-    to_wire(kTotals, exit->mutable_totals());
+    wire::Statement statement;
+    statement.set_name("dave");
+    statement.set_number(1);
+    statement.set_epoch(1);
+    to_wire(kTotals, statement.mutable_totals());
     for (const uint64_t at_ms : {UINT64_MAX, uint64_t(INT64_MAX)}) {
-        wire::Activity* line = exit->add_activity();
+        wire::Activity* line = statement.add_activity();
         line->set_kind(1);
         line->set_at_ms(at_ms);
         line->set_amount(INT64_MIN);
         line->set_balance(INT64_MIN);
     }
-    exit->set_activity_left_out(UINT64_MAX);
+    statement.set_activity_left_out(UINT64_MAX);
+    message.mutable_command()->set_request(1);
+    message.mutable_command()->mutable_exit()->mutable_statement()->set_statement(
+        statement.SerializeAsString());
     const std::string said = bytes({3, 1}) + piece(message.SerializeAsString());
     corpus.add("bank_messages", said + bytes({0, 5}) + piece("activity dave") + bytes({0, 4, 1}) +
                                     bytes({0, 5}) + piece("statement dave") + bytes({0, 4, 1}));
@@ -249,6 +268,41 @@ void files(Corpus& corpus) {
     csv(2,
         "order,date,customer,product,quantity,amount,state\n"
         "1,2026-11-21 09:30:00,alice,mug,2,19.98,settled\n2,2026-11-21,bob,mug,1,9.99,pending\n");
+}
+
+// Who acts, and what he does: step() in fuzz_handshake.cpp has the numbers.
+void handshakes(Corpus& corpus) {
+    constexpr int kIntroduce = 0, kTalk = 1, kDeliver = 3, kLose = 5, kRepeat = 6, kChange = 7;
+    constexpr int kMakeUp = 8, kWait = 9, kRestart = 10, kRefuse = 11;
+    const std::string meet = bytes({0, kIntroduce, 0, kDeliver, 0, kDeliver, 0, kDeliver});
+    const std::string talk = bytes({0, kTalk, 1, kTalk, 0, kDeliver, 0, kDeliver});
+    const std::string later = bytes({0, kWait, 205, 0, 250});
+    corpus.add("handshake", meet + talk + talk);
+    corpus.add("handshake", bytes({0, kIntroduce, 1, kIntroduce}) + meet + meet + talk);
+    corpus.add("handshake", meet + talk + bytes({1, kRestart}) + talk + later + meet + talk);
+    corpus.add("handshake", meet + bytes({0, kTalk, 0, kLose}) + talk + bytes({1, kRefuse}) + talk +
+                                bytes({1, kRefuse}) + meet + talk);
+    std::string repeated = meet + talk;
+    for (int i = 0; i < 8; ++i) repeated += bytes({0, kRepeat, i, i, i});
+    corpus.add("handshake", repeated + bytes({0, kRestart, 1, kRestart}) + repeated);
+    std::string flipped = bytes({0, kIntroduce});
+    for (int i = 0; i < 136; i += 5) {
+        flipped += bytes({1, kChange, 0, 0, 1, i, i, 1, 1});
+        flipped += bytes({1, kChange, 1, 1, 2, i, 0, i / 2, 255, 1, 1});
+    }
+    corpus.add("handshake", flipped + meet + flipped + talk);
+    for (int type = 0; type < 10; ++type) {
+        std::string made = meet;
+        for (const size_t size : {0, 4, 8, 28, 60, 88, 132}) {
+            made += bytes({type % 2, kMakeUp, 0}) + piece(std::string(size, char(type))) +
+                    bytes({1, type, int(size % 5), 1, 1, 1});
+        }
+        corpus.add("handshake", made + talk);
+    }
+    Random random(5);
+    for (int file = 0; file < 6; ++file) {
+        corpus.add("handshake", meet + talk + noise(random, 600));
+    }
 }
 
 void text(Corpus& corpus) {
@@ -283,5 +337,6 @@ int main(int count, char** arguments) {
     bad_customer_records(corpus);
     far_activity(corpus);
     files(corpus);
+    handshakes(corpus);
     text(corpus);
 }

@@ -23,11 +23,40 @@ void activity_from(Input& in, wire::Activity* out) {
     out->set_note(std::string(in.piece().substr(0, 200)));
 }
 
+// Whoever says it puts in the name, and signs.
+void statement_from(Input& in, const Totals& known, wire::Statement statement,
+                    wire::SignedStatement* out) {
+    statement.set_number(in.below(8) == 0 ? in.number() : 1);
+    if (in.below(8) == 0) statement.set_previous(std::string(in.piece()));
+    statement.set_cohort(in.below(3));
+    statement.set_epoch(in.below(8) == 0 ? in.number() : 1);
+    *statement.mutable_totals() = totals_from(in, known);
+    for (size_t count = in.below(3); count > 0; --count) {
+        activity_from(in, statement.add_activity());
+    }
+    statement.set_activity_left_out(in.number());
+    out->set_statement(statement.SerializeAsString());
+}
+
 void member_from(Input& in, wire::Member* out) {
     out->set_name(name_from(in));
     out->set_ip(0x7f000001);
     out->set_port2(static_cast<uint32_t>(9'000 + in.below(16)));
     out->set_epoch(in.number());
+}
+
+// Of members that could be; whoever says it puts in their keys, and signs.
+void roster_from(Input& in, uint64_t cohort, wire::Roster* out) {
+    wire::RosterBody body;
+    body.set_cohort(cohort);
+    body.set_cohort_name("cohort-" + std::to_string(cohort));
+    for (const char* name : {"alice", "bob", "carol", "dave"}) {
+        if (in.below(8) == 0) continue;
+        member_from(in, body.add_members());
+        body.mutable_members()->rbegin()->set_name(name);
+    }
+    if (in.below(8) == 0) member_from(in, body.add_members());
+    out->set_body(body.SerializeAsString());
 }
 
 std::string what_from(Input& in) {
@@ -140,14 +169,13 @@ wire::Datagram to_bank(Input& in, const Heard& heard, const Totals& known) {
             wire::Settle* settle = message.mutable_settle();
             operation_from(in, heard, settle->mutable_operation());
             settle->set_kind(in.coin() ? wire::OPERATION_CHECKPOINT : kind_from(in));
-            *settle->mutable_totals() = totals_from(in, known);
+            wire::Statement statement;
+            *statement.mutable_operation() = settle->operation();
+            statement.set_kind(settle->kind());
             for (size_t count = in.below(3) / 2; count > 0; --count) {
-                channel_from(in, settle->add_channels());
+                channel_from(in, statement.add_channels());
             }
-            for (size_t count = in.below(3); count > 0; --count) {
-                activity_from(in, settle->add_activity());
-            }
-            settle->set_activity_left_out(in.number());
+            statement_from(in, known, statement, settle->mutable_statement());
             break;
         }
         case 2:
@@ -205,10 +233,9 @@ wire::Datagram to_bank(Input& in, const Heard& heard, const Totals& known) {
                 command->mutable_delete_cohort()->set_force(in.coin());
             } else {
                 wire::Exit* exit = command->mutable_exit();
-                *exit->mutable_totals() = totals_from(in, known);
                 exit->set_order(in.number());
                 exit->set_empty(in.coin());
-                if (in.coin()) activity_from(in, exit->add_activity());
+                statement_from(in, known, {}, exit->mutable_statement());
             }
             break;
         }
@@ -284,7 +311,7 @@ void end_from(Input& in, const Heard& heard, const Totals& known, wire::CohortEn
 
 wire::Datagram from_bank(Input& in, const Heard& heard, const Totals& known) {
     wire::Datagram message;
-    switch (in.below(16)) {
+    switch (in.below(17)) {
         case 0: {
             wire::Reply* reply = message.mutable_reply();
             reply->set_request(in.below(8) == 0 ? in.number() : heard.command.request());
@@ -300,6 +327,7 @@ wire::Datagram from_bank(Input& in, const Heard& heard, const Totals& known) {
             reply->set_cohort(in.below(3));
             reply->set_adjustments(static_cast<int64_t>(in.number()));
             reply->set_epoch(in.below(16) == 0 ? in.number() : 0);
+            reply->set_other_key(in.below(16) == 0);
             *reply->mutable_totals() = true_totals(in, known);
             break;
         }
@@ -320,10 +348,7 @@ wire::Datagram from_bank(Input& in, const Heard& heard, const Totals& known) {
             message.mutable_report_request()->set_nonce(in.number());
             break;
         case 6:
-            message.mutable_roster()->set_cohort(1);
-            for (size_t count = in.below(4); count > 0; --count) {
-                member_from(in, message.mutable_roster()->add_members());
-            }
+            roster_from(in, 1, message.mutable_roster());
             break;
         case 7: {
             wire::JoinRequest* join = message.mutable_join_request();
@@ -336,11 +361,7 @@ wire::Datagram from_bank(Input& in, const Heard& heard, const Totals& known) {
         case 8: {
             wire::CohortStarted* started = message.mutable_cohort_started();
             operation_from(in, heard, started->mutable_operation());
-            started->set_cohort(in.below(4));
-            started->set_cohort_name("cohort-" + std::to_string(started->cohort()));
-            for (size_t count = in.below(5); count > 0; --count) {
-                member_from(in, started->add_members());
-            }
+            roster_from(in, in.below(4), started->mutable_roster());
             break;
         }
         case 9: {
@@ -364,6 +385,11 @@ wire::Datagram from_bank(Input& in, const Heard& heard, const Totals& known) {
             break;
         case 14:
             deal_reply_from(in, heard, message.mutable_deal_reply());
+            break;
+        case 15:
+            operation_from(in, heard, message.mutable_evidence_request()->mutable_operation());
+            message.mutable_evidence_request()->set_peer(name_from(in));
+            message.mutable_evidence_request()->set_above(in.below(6));
             break;
         default: {
             wire::Probe* probe = message.mutable_probe();

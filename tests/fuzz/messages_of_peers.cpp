@@ -4,7 +4,7 @@ namespace p2pbank::fuzz {
 
 wire::Datagram from_peer(Input& in, const Heard& heard) {
     wire::Datagram message;
-    switch (in.below(9)) {
+    switch (in.below(11)) {
         case 0: {
             wire::Transfers* transfers = message.mutable_transfers();
             transfers->set_first_label(in.number());
@@ -61,6 +61,15 @@ wire::Datagram from_peer(Input& in, const Heard& heard) {
             operation_from(in, heard, message.mutable_outcome()->mutable_operation());
             message.mutable_outcome()->set_commit(in.coin());
             message.mutable_outcome()->set_kind(kind_from(in));
+            break;
+        case 8:
+            for (size_t count = in.below(4); count > 0; --count) {
+                message.mutable_signed_()->add_digests(std::string(in.piece()));
+            }
+            message.mutable_signed_()->set_signature(std::string(in.piece()));
+            break;
+        case 9:
+            labels_from(in, message.mutable_sign_request()->mutable_labels());
             break;
         default:
             operation_from(in, heard, message.mutable_outcome_ack()->mutable_operation());

@@ -51,10 +51,16 @@ void CheckedEffects::send(Socket from, Address to, std::string_view datagram) {
     RecordedEffects::send(from, to, datagram);
 }
 
-NodeRun::Friend::Friend(std::string name_, uint64_t instance, Socket socket_, Address address_)
-    : name(std::move(name_)), socket(socket_), address(address_), courier(address_.port) {
+NodeRun::Friend::Friend(std::string name_, uint64_t instance, Socket socket_, Address address_,
+                        const KeyBytes& seed, bool sealed)
+    : name(std::move(name_)),
+      socket(socket_),
+      address(address_),
+      identity(seed),
+      courier(address_.port, sealed ? &identity : nullptr, seed) {
     courier.identify(name, instance);
     courier.trust(kNode);
+    if (sealed && name == "bank") courier.answer_key_requests();
 }
 
 void NodeRun::start(const std::vector<std::string>& records) {
@@ -65,9 +71,14 @@ void NodeRun::start(const std::vector<std::string>& records) {
 }
 
 NodeRun::Friend& NodeRun::add_friend(std::string name, uint64_t instance, Socket socket,
-                                     Address address) {
-    friends_.push_back(std::make_unique<Friend>(std::move(name), instance, socket, address));
+                                     Address address, const KeyBytes& seed) {
+    friends_.push_back(
+        std::make_unique<Friend>(std::move(name), instance, socket, address, seed, sealed()));
     Friend& added = *friends_.back();
+    if (sealed()) {
+        say(added, {});  // makes a session on the way, if the node knows the key
+        return added;
+    }
     // A Hello that asks for an echo is answered with one; then the node has proof.
     wire::Datagram hello;
     hello.mutable_hello()->set_cookie(1);
@@ -83,8 +94,13 @@ void NodeRun::say(Friend& from, wire::Datagram message) {
     Way way([&](std::string_view datagram) {
         node_->on_datagram(now_, from.socket, from.address, datagram, effects_);
     });
-    from.courier.send(now_, from.socket, kNode, message, way);
+    bool out = from.courier.send(now_, from.socket, kNode, node_key_, message, way);
     end_turn();
+    // The first time only an introduction went out.
+    if (!out && from.courier.is_introduced(now_, from.socket, kNode, node_key_)) {
+        from.courier.send(now_, from.socket, kNode, node_key_, message, way);
+        end_turn();
+    }
 }
 
 void NodeRun::bytes(Socket at, Address from, std::string_view datagram) {
@@ -165,8 +181,8 @@ void NodeRun::deliver() {
             });
             const auto arrival =
                 known->courier.receive(now_, known->socket, kNode, sent.bytes, way);
-            if (arrival == Courier::Arrival::message) heard(*known, known->courier.received());
-            known->courier.end_of_turn(way);
+            if (arrival.message) heard(*known, known->courier.received());
+            known->courier.end_of_turn(now_, way);
         }
     }
     effects_.sent.clear();

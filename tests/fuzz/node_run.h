@@ -40,18 +40,24 @@ class NodeRun {
   public:
     // Somebody who talks with the node: to which of its sockets, from which address.
     struct Friend {
-        Friend(std::string name_, uint64_t instance, Socket socket_, Address address_);
+        Friend(std::string name_, uint64_t instance, Socket socket_, Address address_,
+               const KeyBytes& seed, bool sealed);
         std::string name;
         Socket socket;
         Address address;
+        secure::Identity identity;
         Courier courier;
     };
 
-    explicit NodeRun(std::unique_ptr<Node> node) : node_(std::move(node)) {}
+    // With the node's channel key everything is sealed; with zeros it goes in clear.
+    explicit NodeRun(std::unique_ptr<Node> node, const KeyBytes& node_key = {})
+        : node_(std::move(node)), node_key_(node_key) {}
 
     // Replays the records (each must be accepted) and starts.
     void start(const std::vector<std::string>& records);
-    Friend& add_friend(std::string name, uint64_t instance, Socket socket, Address address);
+    // `seed`: of the friend's identity.
+    Friend& add_friend(std::string name, uint64_t instance, Socket socket, Address address,
+                       const KeyBytes& seed = {});
     Friend& friend_at(size_t index) { return *friends_[index % friends_.size()]; }
     // What the node says to friends, as they get it.
     std::function<void(Friend&, const wire::Datagram&)> heard = [](Friend&, const wire::Datagram&) {
@@ -80,7 +86,10 @@ class NodeRun {
     void end_turn();
     void deliver();
 
+    bool sealed() const { return node_key_ != KeyBytes{}; }
+
     std::unique_ptr<Node> node_;
+    KeyBytes node_key_;
     CheckedEffects effects_;
     size_t delivered_ = 0;  // of effects_.sent
     size_t asked_ = 0;      // of effects_.asked

@@ -14,6 +14,9 @@ namespace p2pbank::fuzz {
 // Datagrams from known and unknown addresses, between time passing, jobs ending and restarts.
 void bank_messages(std::string_view input);
 void customer_messages(std::string_view input);
+// The same, inside sealed sessions.
+void bank_sealed(std::string_view input);
+void customer_sealed(std::string_view input);
 // Lines at the console; at a customer's, secrets too.
 void bank_lines(std::string_view input);
 void customer_lines(std::string_view input);
@@ -25,6 +28,8 @@ void customer_records(std::string_view input);
 void journal_file(std::string_view input);
 // data.csv, inventory.csv, purchases.csv: what is accepted, written and read again, is the same.
 void csv_files(std::string_view input);
+// Packets between two who have keys, and somebody between them.
+void handshake(std::string_view input);
 // The helpers that words, texts, dates and amounts go through.
 void text(std::string_view input);
 

@@ -338,6 +338,7 @@ class TheHistory(unittest.TestCase):
                 path.unlink()
             for path, content in saved.items():
                 path.write_bytes(content)
+                path.chmod(0o600)
             world.restart_bank()
             self.assertEqual(world.bank.ok("purchases").lines, before)
 

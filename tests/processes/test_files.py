@@ -6,6 +6,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import time
 import unittest
 
 from harness import World
@@ -185,8 +186,14 @@ class Journals(unittest.TestCase):
         alice.ok("transfer 1 bob")
         alice.kill()
         shutil.copytree(world.state / "alice", world.folder / "copy")
-        alice = world.resume("alice")
+        trace = world.folder / "alice.trace"
+        ports = world.customers["alice"].ports
+        alice = world.customer("alice", ports=ports, resume=True, flags=("--trace", trace))
         alice.ok("transfer 10 bob")
+        # Bob is believed only with her signature, which she gives a moment later.
+        deadline = time.monotonic() + 10 * SLOWNESS
+        while '"what":"signs 1"' not in trace.read_text():
+            self.assertLess(time.monotonic(), deadline)
         alice.kill()
         shutil.rmtree(world.state / "alice")
         shutil.copytree(world.folder / "copy", world.state / "alice")

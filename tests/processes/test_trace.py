@@ -216,7 +216,8 @@ class Mermaid(unittest.TestCase):
         self.assertIn("    p0-xp1: transfer 2 (lost)\n", out)
         out, _ = run(lost, flags=["--mermaid"])
         self.assertIn(
-            "participant p1 as 127.0.0.1:2\n    p0--)p1: transfer 2 (no trace of the receiver)\n", out
+            "participant p1 as 127.0.0.1:2\n    p0--)p1: transfer 2 (no trace of the receiver)\n",
+            out,
         )
 
     def test_text_that_mermaid_would_read_is_escaped(self):

@@ -196,14 +196,15 @@ TEST_CASE("the same seed writes the same story and the same trace, byte for byte
 TEST_CASE("an oracle sees an orphan: a receiver that credits what was never sent ends the run") {
     WorldSettings settings;
     settings.customers.assign(2, StableMode::journal);
+    settings.insecure = true;
     World world(settings, nullptr);
     world.start_all();
     for (size_t i = 1; i <= 2; ++i) world.type(i, i == 1 ? "open alice 100" : "open bob 100");
     world.run_for(seconds(1));
     world.type(1, "new-cohort alice 2");
     world.run_for(seconds(1));
-    // A forged datagram, as only somebody without the cookies' protection could send: from bob's
-    // own address, for a transfer that bob has never made.
+    // A forged datagram, which is believed only in clear: from bob's own address, for a transfer
+    // that bob has never made.
     world.type(1, "transfer 1 bob");
     world.type(2, "transfer 1 alice");
     world.run_for(seconds(1));

@@ -10,7 +10,6 @@
 #include <doctest/doctest.h>
 
 #include "bank/sign_in.h"
-#include "common/core/authority.h"
 #include "tests/unit/recorded_effects.h"
 
 namespace p2pbank {
@@ -47,7 +46,7 @@ struct PeopleBank {
     uint64_t jobs = 0;
     std::vector<Told> told;
     bank::SignIn sign_in{
-        context, context.secrets, context.settings.key_seed, [this] { return JobId(++jobs); },
+        context, [this] { return JobId(++jobs); },
         [this](const bank::Origin& to, uint64_t nonce, Answer answer, uint64_t session) {
             told.push_back({to, nonce, std::move(answer), session});
         }};
@@ -85,10 +84,8 @@ inline constexpr const char* kPassword = "correct horse";
 struct Counter : PeopleBank {
     using Words = std::vector<std::string>;
 
-    bank::Origin from{{0x7f000001, 9'000}, "alice", 3};
-    KeyedRandom random{KeyBytes{42}};
+    bank::Origin from{{0x7f000001, 9'000}, "alice", 3, KeyBytes{7}, true};
     uint64_t next_nonce = 1'000;
-    KeyBytes key{7};  // of the newest session
     uint64_t session = 0;
     uint64_t counter = 0;
 
@@ -98,42 +95,23 @@ struct Counter : PeopleBank {
         for (const std::string& word : all) ask.add_words(word);
         return ask;
     }
-    wire::Secrets secrets(const wire::Ask& ask, const std::string& password) const {
-        wire::Secrets made;
-        made.set_nonce(ask.nonce());
-        made.set_name("Ann");
-        made.set_password(password);
-        made.set_session_key(key.data(), key.size());
-        return made;
-    }
-    void seal_into(wire::Ask& ask, const wire::Secrets& made) {
-        ask.set_sealed(seal_secrets(made, sign_in.public_key(), random).value());
-    }
-    void sign_with_key(wire::Ask& ask) const {
-        sign(0, 0, key, signed_text(from.name, from.instance, ask), ask.mutable_authority());
-    }
-    void sign_with_session(wire::Ask& ask) {
-        sign(session, ++counter, key, signed_text(from.name, from.instance, ask),
-             ask.mutable_authority());
-    }
     // register or sign-in
     wire::Ask with_password(const Words& all, const std::string& password) {
         wire::Ask ask = words(all);
-        seal_into(ask, secrets(ask, password));
-        sign_with_key(ask);
+        ask.mutable_secrets()->set_name("Ann");
+        ask.mutable_secrets()->set_password(password);
         return ask;
     }
     wire::Ask signed_in(const Words& all) {
         wire::Ask ask = words(all);
-        sign_with_session(ask);
+        ask.mutable_authority()->set_session(session);
+        ask.mutable_authority()->set_counter(++counter);
         return ask;
     }
     wire::Ask passwd(const std::string& old_one, const std::string& new_one) {
-        wire::Ask ask = words({"passwd"});
-        wire::Secrets made = secrets(ask, old_one);
-        made.set_new_password(new_one);
-        seal_into(ask, made);
-        sign_with_session(ask);
+        wire::Ask ask = signed_in({"passwd"});
+        ask.mutable_secrets()->set_password(old_one);
+        ask.mutable_secrets()->set_new_password(new_one);
         return ask;
     }
     Answer send(const wire::Ask& ask) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,8 +41,9 @@ class RecordedEffects : public Effects {
     void ask(CommandId command, std::vector<Question> questions) override {
         asked.push_back({command, std::move(questions)});
     }
-    Result<void> claim_store(std::string_view name) override {
+    Result<void> claim_store(std::string_view name, const KeyBytes* secret) override {
         claimed = name;
+        claimed_secret = secret == nullptr ? std::nullopt : std::optional<KeyBytes>(*secret);
         return {};
     }
     void release_store() override { claimed.clear(); }
@@ -57,6 +59,7 @@ class RecordedEffects : public Effects {
     std::vector<StartedJob> jobs;
     std::vector<Asked> asked;
     std::string claimed;
+    std::optional<KeyBytes> claimed_secret;
     int stopped = -1;
 };
 

@@ -50,7 +50,7 @@ struct DealBank : PeopleBank {
         deal->set_what("lamp");
         deal->set_quantity(1);
         deal->set_amount(2'00);
-        deals.on_deal(alice(), datagram, bank::Origin{{}, "alice", instance});
+        deals.on_deal(alice(), datagram, bank::Origin{{}, "alice", instance, KeyBytes{7}, true});
     }
 };
 

@@ -5,7 +5,6 @@
 #include "bank/recent_asks.h"
 #include "bank/sessions.h"
 #include "common/base/limits.h"
-#include "common/core/authority.h"
 
 using namespace p2pbank;
 using namespace p2pbank::bank;
@@ -29,25 +28,27 @@ wire::Told told(uint64_t nonce, size_t bytes = 10) {
     return message;
 }
 
-// Ann's session, and requests signed with it.
+// Ann's session, and requests that name it.
 struct Signed {
     KeyedRandom random{KeyBytes{}};
     Sessions sessions{random};
-    KeyBytes key{1, 2, 3};
+    Party party{KeyBytes{1, 2, 3}, {}};
     TimePoint now{};
-    uint64_t id = sessions.begin(now, "ann@example.org", key);
+    uint64_t id = sessions.begin(now, "ann@example.org", party);
 
-    wire::Authority authority(uint64_t counter, std::string_view text = "text") const {
+    wire::Authority authority(uint64_t counter) const {
         wire::Authority made;
-        sign(id, counter, key, text, &made);
+        made.set_session(id);
+        made.set_counter(counter);
         return made;
     }
-    std::string ask(const wire::Authority& authority, Repeats repeats = Repeats::refused) {
-        const auto email = sessions.email_of(now, authority, "text", repeats);
+    std::string ask(const wire::Authority& authority, const Party& from,
+                    Repeats repeats = Repeats::refused) {
+        const auto email = sessions.email_of(now, authority, from, repeats);
         return email ? email.value() : email.error().code;
     }
     std::string ask(uint64_t counter, Repeats repeats = Repeats::refused) {
-        return ask(authority(counter), repeats);
+        return ask(authority(counter), party, repeats);
     }
 };
 
@@ -170,8 +171,8 @@ TEST_CASE("rate limit: so many in a minute, the others are counted") {
 
 TEST_CASE("recent asks: one is new once, then in progress, then answered the same") {
     RecentAsks asks;
-    const Address one{1, 1};
-    const Address other{1, 2};
+    const Party one{KeyBytes{}, {1, 1}};
+    const Party other{KeyBytes{}, {1, 2}};
     CHECK(asks.begin(one, 5) == RecentAsks::Known::fresh);
     CHECK(asks.begin(one, 5) == RecentAsks::Known::in_progress);
     CHECK(asks.begin(other, 5) == RecentAsks::Known::fresh);
@@ -185,7 +186,7 @@ TEST_CASE("recent asks: one is new once, then in progress, then answered the sam
 
 TEST_CASE("recent asks: neither too many nor too many bytes are kept") {
     RecentAsks asks;
-    const Address from{1, 1};
+    const Party from{KeyBytes{1}, {}};
     for (uint64_t i = 0; i < limits::kMaxRecentAsks + 1; ++i) {
         REQUIRE(asks.begin(from, i) == RecentAsks::Known::fresh);
         asks.end(from, told(i));
@@ -201,17 +202,17 @@ TEST_CASE("recent asks: neither too many nor too many bytes are kept") {
     CHECK(asks.begin(from, 10'001) == RecentAsks::Known::fresh);
 }
 
-TEST_CASE("sessions: a request signed with the key is its person's") {
+TEST_CASE("sessions: a request is its person's when it comes from who signed in") {
     Signed ann;
     CHECK(ann.ask(1) == kAnn);
-    CHECK(ann.ask(wire::Authority()) == "not-signed-in");
-    wire::Authority forged = ann.authority(2);
-    forged.mutable_mac()->front() = static_cast<char>(forged.mac().front() ^ 1);
-    CHECK(ann.ask(forged) == "not-signed-in");
-    CHECK(ann.ask(ann.authority(3, "another text")) == "not-signed-in");
-    wire::Authority unknown = ann.authority(4);
+    CHECK(ann.ask(wire::Authority(), ann.party) == "not-signed-in");
+    wire::Authority unknown = ann.authority(2);
     unknown.set_session(ann.id + 1);
-    CHECK(ann.ask(unknown) == "not-signed-in");
+    CHECK(ann.ask(unknown, ann.party) == "not-signed-in");
+    for (const Party& other : {Party{KeyBytes{1, 2, 4}, {}}, Party{KeyBytes{}, {0x7f000001, 9'000}},
+                               Party{}, Party{ann.party.key, {0x7f000001, 9'000}}}) {
+        CHECK(ann.ask(ann.authority(2), other) == "not-signed-in");
+    }
     // None of that has used up a counter.
     CHECK(ann.ask(2) == kAnn);
 }
@@ -255,13 +256,13 @@ TEST_CASE("sessions: one ends when it is told to, or idle for twelve hours") {
 
 TEST_CASE("sessions: a person has only so many, and all others can be ended") {
     Signed ann;
-    const uint64_t of_bob = ann.sessions.begin(ann.now, "bob@example.org", ann.key);
+    const uint64_t of_bob = ann.sessions.begin(ann.now, "bob@example.org", ann.party);
     for (size_t i = 1; i < limits::kMaxSessionsOfPerson; ++i) {
-        ann.sessions.begin(ann.now, kAnn, ann.key);
+        ann.sessions.begin(ann.now, kAnn, ann.party);
     }
     CHECK(ann.sessions.size() == limits::kMaxSessionsOfPerson + 1);
     CHECK(ann.ask(1) == kAnn);
-    ann.sessions.begin(ann.now, kAnn, ann.key);
+    ann.sessions.begin(ann.now, kAnn, ann.party);
     CHECK(ann.sessions.size() == limits::kMaxSessionsOfPerson + 1);
     CHECK(ann.ask(2) == kAnn);  // it was not idle longest
     ann.sessions.end_others(kAnn, ann.id);
@@ -274,7 +275,7 @@ TEST_CASE("sessions: a person has only so many, and all others can be ended") {
 TEST_CASE("sessions: the bank keeps only so many, and forgets the one that was idle longest") {
     Signed ann;
     for (size_t i = 0; i < limits::kMaxSessions; ++i) {
-        ann.sessions.begin(ann.now, std::to_string(i), ann.key);
+        ann.sessions.begin(ann.now, std::to_string(i), ann.party);
     }
     CHECK(ann.sessions.size() == limits::kMaxSessions);
     CHECK(ann.ask(1) == "not-signed-in");

@@ -5,7 +5,6 @@
 #include <sodium.h>
 
 #include "common/base/limits.h"
-#include "common/core/authority.h"
 #include "tests/unit/people_helpers.h"
 
 using namespace p2pbank;
@@ -56,7 +55,7 @@ TEST_CASE("sign-in: who has not verified may sign in, and is told") {
     CHECK(answer.lines.size() == 1);
 }
 
-TEST_CASE("sign-in: neither journal nor log hold a password or the key of a session") {
+TEST_CASE("sign-in: neither journal nor log hold a password") {
     Counter bank;
     bank.add(kAnn);
     bank.sign_in_as(kAnn, "something else");
@@ -68,8 +67,6 @@ TEST_CASE("sign-in: neither journal nor log hold a password or the key of a sess
         bank.effects.records.end());
     CHECK_FALSE(bank.is_written_anywhere(kPassword));
     CHECK_FALSE(bank.is_written_anywhere("something else"));
-    CHECK_FALSE(bank.is_written_anywhere(
-        std::string(reinterpret_cast<const char*>(bank.key.data()), bank.key.size())));
 }
 
 TEST_CASE("register: a repeated registration is the same one, another of that e-mail is refused") {
@@ -105,41 +102,17 @@ TEST_CASE("register: what is wrong with it is said, and nothing is kept") {
     CHECK(bank.code(bank.with_password({"register", "ann"}, kPassword)) == "bad-email");
     CHECK(bank.code(bank.with_password({"register", kAnn}, "short")) == "bad-password");
     CHECK(bank.code(bank.with_password({"register", kAnn}, "Ann@Example.org")) == "bad-password");
-    wire::Ask ask = bank.words({"register", kAnn});
-    wire::Secrets secrets = bank.secrets(ask, kPassword);
-    secrets.set_name("Ann\n");
-    bank.seal_into(ask, secrets);
-    bank.sign_with_key(ask);
-    CHECK(bank.code(ask) == "bad-text");
-    CHECK(bank.effects.records.empty());
-}
-
-TEST_CASE("register: what is sealed counts only with its own words, nonce and sender") {
-    Counter bank;
-    const wire::Ask good = bank.with_password({"register", kAnn}, kPassword);
-    wire::Ask changed = good;
-    changed.set_words(1, "mallory@example.org");
-    CHECK(bank.code(changed) == "bad-secrets");
-    changed = good;
-    changed.set_nonce(1);
-    CHECK(bank.code(changed) == "bad-secrets");
-    changed = good;
-    changed.clear_sealed();
-    CHECK(bank.code(changed) == "bad-secrets");
-    changed = good;
-    changed.clear_authority();
-    CHECK(bank.code(changed) == "bad-secrets");
-    changed = good;
-    changed.mutable_sealed()->back() = static_cast<char>(changed.sealed().back() ^ 1);
-    CHECK(bank.code(changed) == "bad-secrets");
-    changed = bank.words({"register", kAnn});
-    wire::Secrets secrets = bank.secrets(changed, kPassword);
-    secrets.set_session_key("short");
-    bank.seal_into(changed, secrets);
-    bank.sign_with_key(changed);
-    CHECK(bank.code(changed) == "bad-secrets");
-    bank.from.name = "mallory";
-    CHECK(bank.code(good) == "bad-secrets");
+    for (const char* name :
+         {"Ann\n", "\x1b[31mAnn", "Ann\xc2\x9b", "A\xe2\x80\xaenn", " ", "\xff"}) {
+        wire::Ask ask = bank.with_password({"register", kAnn}, kPassword);
+        ask.mutable_secrets()->set_name(name);
+        CHECK(bank.code(ask) == "bad-text");
+    }
+    for (const char* email : {"ann\x1b[0m@example.org", "=cmd@example.org\n"}) {
+        CHECK(bank.code(bank.with_password({"register", email}, kPassword)) == "bad-email");
+    }
+    CHECK(bank.code(bank.words({"register", kAnn})) == "bad-secrets");
+    CHECK(bank.code(bank.words({"sign-in", kAnn})) == "bad-secrets");
     CHECK(bank.effects.records.empty());
 }
 
@@ -241,14 +214,12 @@ TEST_CASE("sign-in: work that fails changes nothing") {
     CHECK_FALSE(bank.sign_in.on_job(JobId(1), JobResult()));
 }
 
-TEST_CASE("caller: a signed request is its person's, with the role of this moment") {
+TEST_CASE("caller: a request of a session is its person's, with the role of this moment") {
     Counter bank;
     bank.add(kAnn);
     bank.sign_in_as(kAnn);
     const auto caller = [&](const wire::Ask& ask) {
-        return bank.sign_in.caller_of(ask.authority(),
-                                      signed_text(bank.from.name, bank.from.instance, ask),
-                                      Repeats::refused);
+        return bank.sign_in.caller_of(ask.authority(), bank.from, Repeats::refused);
     };
     const wire::Ask ask = bank.signed_in({"products"});
     REQUIRE(caller(ask).ok());
@@ -261,9 +232,36 @@ TEST_CASE("caller: a signed request is its person's, with the role of this momen
     // A bank that was started again does not know the session.
     Counter again;
     again.replay(bank.effects.records);
-    again.key = bank.key;
     again.session = bank.session;
     CHECK(again.code(again.signed_in({"sign-out"})) == "not-signed-in");
+}
+
+TEST_CASE("caller: a session counts only from the key that signed in, wherever that is") {
+    Counter bank;
+    bank.add(kAnn);
+    bank.sign_in_as(kAnn);
+    const Origin ann = bank.from;
+    // Another process says that it is the same one, at the same address even.
+    bank.from.key = KeyBytes{8};
+    CHECK(bank.code(bank.signed_in({"sign-out"})) == "not-signed-in");
+    CHECK(bank.code(bank.passwd(kPassword, "battery staple")) == "not-signed-in");
+    // Its owner has moved, and has an account by now.
+    bank.from = ann;
+    bank.from.address = {0x0a000001, 1'234};
+    bank.from.name = "bob";
+    bank.from.instance = 1;
+    CHECK(bank.code(bank.signed_in({"sign-out"})).empty());
+}
+
+TEST_CASE("caller: in clear a session counts only from the address that signed in") {
+    Counter bank;
+    bank.from.key = KeyBytes{};
+    bank.add(kAnn);
+    bank.sign_in_as(kAnn);
+    bank.from.address.port = 9'001;
+    CHECK(bank.code(bank.signed_in({"sign-out"})) == "not-signed-in");
+    bank.from.address.port = 9'000;
+    CHECK(bank.code(bank.signed_in({"sign-out"})).empty());
 }
 
 TEST_CASE("sign-out: the session is over") {
