@@ -113,7 +113,9 @@ std::optional<wire::Statement> Decisions::take(const Account& account,
     // Late, or of a copy of the customer's state: no lie.
     if (statement->number() != account.statements() + 1 ||
         statement->previous() != account.statement_digest()) {
-        return refuse("it does not follow statement " + std::to_string(account.statements()));
+        context_.notice(Severity::info, "refuses " + what + ": it does not follow statement " +
+                                            std::to_string(account.statements()));
+        return std::nullopt;
     }
     const auto books = next_books({account.totals, account.channels()}, *statement);
     if (!books) {

@@ -120,6 +120,7 @@ bool Courier::emit(TimePoint now, Socket from, Address to, const KeyBytes& key,
         effects_ = &effects;
         const bool done = door(from).sessions().seal(now, to, key, plain_, packet_);
         effects_ = nullptr;
+        if (datagram.has_ask()) sodium_memzero(plain_.data(), plain_.size());  // perhaps a password
         if (!done) return false;
     } else {
         seal(datagram, packet_);
@@ -268,6 +269,7 @@ void Courier::open_sealed(TimePoint now, Socket at, Address from, std::string_vi
     if (!opened.message) return;
     const std::string_view plain = door(at).sessions().plain();
     if (!incoming_.ParseFromArray(plain.data(), static_cast<int>(plain.size()))) return;
+    if (incoming_.has_ask()) door(at).sessions().wipe_plain();
     if (effects.tracing()) trace("received", from, incoming_, effects);
     arrival.message = true;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <sodium.h>
+
 #include "common/base/check.h"
 #include "common/base/secret.h"
 #include "common/secure/bytes.h"
@@ -338,6 +340,10 @@ bool Sessions::under_load() const {
 
 std::string other_mode() {
     return header(PacketType::other_mode);
+}
+
+void Sessions::wipe_plain() {
+    sodium_memzero(plain_.data(), plain_.size());
 }
 
 std::string key_request(uint64_t nonce) {

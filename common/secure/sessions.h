@@ -103,6 +103,8 @@ class Sessions {
     Opened open(TimePoint now, Address from, std::string_view packet);
     // Of the last open() that said message; valid until the next.
     std::string_view plain() const { return plain_; }
+    // Overwrites it: it held a secret.
+    void wipe_plain();
 
     bool has_session(TimePoint now, Address with, const KeyBytes& who) const;
     // Ends the sessions, and the own initiations, of keys that the owner no longer accepts.

@@ -8,13 +8,15 @@ using namespace p2pbank::simulator;
 
 namespace {
 
-void run_seeds(FaultKinds faults, ModeChoice mode, uint64_t first, uint64_t last) {
+void run_seeds(FaultKinds faults, ModeChoice mode, uint64_t first, uint64_t last,
+               bool liar = false) {
     for (uint64_t seed = first; seed <= last; ++seed) {
         RunSettings settings;
         settings.seed = seed;
         settings.steps = 150;
         settings.faults = faults;
         settings.mode = mode;
+        settings.liar = liar;
         const RunResult result = run_seed(settings, nullptr);
         INFO("seed ", seed);
         if (!result.violation) continue;
@@ -40,4 +42,13 @@ TEST_CASE("random runs with all faults hold every invariant, in each mode of sta
     run_seeds(FaultKinds::all, ModeChoice::journal, 1'000, 1'060);
     run_seeds(FaultKinds::all, ModeChoice::checkpoint, 2'000, 2'060);
     run_seeds(FaultKinds::all, ModeChoice::mixed, 3'000, 3'060);
+}
+
+TEST_CASE("random runs with an attacker who owns the network hold every invariant") {
+    run_seeds(FaultKinds::attack, ModeChoice::mixed, 1, 40);
+}
+
+TEST_CASE("random runs with a customer who lies: no cent is made, and the others go on") {
+    run_seeds(FaultKinds::attack, ModeChoice::mixed, 1, 30, true);
+    run_seeds(FaultKinds::all, ModeChoice::mixed, 4'000, 4'030, true);
 }
