@@ -6,9 +6,6 @@
 //   cuts-match           both ends of every channel in the bank's books fit together
 //   honest-go-on         nobody honest stops, and when the attack is over everybody honest can do
 //                        everything
-//   honest-are-trusted   the bank says of nobody honest that it lied
-//   liar-earns-nothing   what the liar has in the end is what it brought, got from others, and did
-//                        not give away
 #include "common/wire/books.h"
 #include "simulator/run.h"
 #include "simulator/workload.h"
