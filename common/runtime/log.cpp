@@ -7,6 +7,7 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 
+#include "common/base/text.h"
 #include "common/runtime/output.h"
 
 namespace p2pbank {
@@ -14,12 +15,20 @@ namespace {
 
 constexpr size_t kMostBytesKept = 64 * 1'024;  // for a reader that is slow; then lines are dropped
 
-// Control bytes that came from outside must not drive the terminal.
+// Control characters that came from outside, C1 too, must not drive the terminal; what is no UTF-8
+// might be read as some.
 std::string printable(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-            c = c == '\n' || c == '\t' ? ' ' : '?';
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty()) {
+        const char32_t c = take_code_point(text);
+        if (c == '\n' || c == '\t') {
+            out += ' ';
+        } else if (c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0xFFFD) {
+            out += '?';
+        } else {
+            append_code_point(out, c);
+        }
     }
     return out;
 }

@@ -147,10 +147,6 @@ void SessionTable::confirm(Session& session) {
     confirmed_.splice(confirmed_.end(), unconfirmed_, session.age);
     session.silence = silence_.insert(silence_.end(), &session);
     remotes_[{party.address, session.remote_index}] = &session;
-    for (size_t i = party.confirmed.size() - 1; i > 0; --i) {
-        Session& before = *party.confirmed[i - 1];
-        if (before.lost) remove(before);
-    }
     if (party.confirmed.size() > kMaxSessionsOfParty) remove(*party.confirmed.front());
     if (confirmed_.size() > limits_.max_confirmed) remove(*silence_.front());
 }

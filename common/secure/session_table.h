@@ -87,7 +87,7 @@ class SessionTable {
     Pending& add_pending(TimePoint now, Party& party);
     // The party of `pending` gets a session with its index instead.
     Session& replace_pending(TimePoint now, Pending& pending);
-    // From now on it seals. Those that are lost, and the oldest when there are too many, go.
+    // From now on it seals, the ones before still open; the oldest goes when there are too many.
     void confirm(Session& session);
     void heard(Session& session) { silence_.splice(silence_.end(), silence_, session.silence); }
 

@@ -141,7 +141,7 @@ TEST_CASE("sessions: whoever was started again is found again without help") {
     }
 }
 
-TEST_CASE("sessions: a session that the other side has lost goes when there is another") {
+TEST_CASE("sessions: a session that the other side has lost seals until there is another") {
     Two two;
     two.connect();
     two.right.restart();
@@ -156,10 +156,32 @@ TEST_CASE("sessions: a session that the other side has lost goes when there is a
     REQUIRE(two.wire.packets.size() == 1);
     CHECK(type(two.wire.packets[0]) == PacketType::initiation);
     two.wire.settle();
-    CHECK(two.left.sessions->confirmed() == 1);
     CHECK(two.left.send(two.right, "there"));
     two.wire.settle();
     CHECK(two.right.messages == std::vector<std::string>{"there"});
+}
+
+TEST_CASE("sessions: whoever says that a session is lost does not take away what was sealed") {
+    Two two;
+    two.connect();
+    // Sealed before, and on its way while somebody who reads the network sends a hint.
+    CHECK(two.right.send(two.left, "slow"));
+    REQUIRE(two.wire.packets.size() == 1);
+    const Packet slow = two.wire.packets.front();
+    two.wire.packets.clear();
+    CHECK(two.left.send(two.right, "seen"));
+    REQUIRE(two.wire.packets.size() == 1);
+    Packet hint = two.wire.packets.front();
+    std::swap(hint.from, hint.to);
+    hint.bytes.resize(kHeaderBytes + sizeof(uint32_t));  // what it is, and the index
+    hint.bytes[kHeaderBytes - 1] = static_cast<char>(PacketType::no_session);
+    two.wire.pass(seconds(1));
+    two.wire.packets.push_back(hint);
+    two.wire.settle();
+    REQUIRE(two.left.sessions->confirmed() == 2);
+    two.wire.packets.push_back(slow);
+    two.wire.settle();
+    CHECK(two.left.messages == std::vector<std::string>{"slow"});
 }
 
 TEST_CASE("sessions: both are started again, over a network that loses a third") {
