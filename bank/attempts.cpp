@@ -50,4 +50,21 @@ uint64_t RateLimit::take_left_out() {
     return left_out;
 }
 
+bool RateLimits::allow(TimePoint now, std::string_view key) {
+    auto found = by_key_.find(key);
+    if (found == by_key_.end()) {
+        if (by_key_.size() >= limits::kMaxAttemptsKnown) by_key_.clear();
+        found = by_key_.emplace(key, RateLimit(most_of_one_)).first;
+    }
+    if (found->second.allow(now) && all_.allow(now)) return true;
+    ++left_out_;
+    return false;
+}
+
+uint64_t RateLimits::take_left_out() {
+    const uint64_t left_out = left_out_;
+    left_out_ = 0;
+    return left_out;
+}
+
 }  // namespace p2pbank::bank

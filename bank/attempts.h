@@ -49,4 +49,20 @@ class RateLimit {
     uint64_t left_out_ = 0;
 };
 
+// The same by key, and for all together. When there are too many keys they are forgotten.
+class RateLimits {
+  public:
+    RateLimits(uint32_t most_of_one, uint32_t most_of_all)
+        : most_of_one_(most_of_one), all_(most_of_all) {}
+
+    bool allow(TimePoint now, std::string_view key);
+    uint64_t take_left_out();
+
+  private:
+    uint32_t most_of_one_;
+    RateLimit all_;
+    std::map<std::string, RateLimit, std::less<>> by_key_;
+    uint64_t left_out_ = 0;
+};
+
 }  // namespace p2pbank::bank

@@ -1,4 +1,6 @@
 // Does the money add up? The last settled cut, and beside it what the members say at this moment.
+#include <algorithm>
+
 #include "bank/procedures.h"
 #include "common/base/dates.h"
 #include "common/wire/convert.h"
@@ -57,27 +59,38 @@ MoneyTotal add_settled_channels(const State& state, Answer& answer) {
     return in_transit;
 }
 
+// False if no honest customer can report that.
+bool read_report(const wire::Report& report, ChannelMap& channels) {
+    for (const wire::Channel& channel : report.channels()) {
+        auto read = p2pbank::from_wire(channel);
+        if (!read || read->sent_sum.is_negative() || read->received_sum.is_negative()) return false;
+        channels[channel.peer()] = std::move(*read);
+    }
+    const Totals totals = p2pbank::from_wire(report.totals());
+    return is_within_bounds(totals, channels) && adds_up(totals, channels);
+}
+
 void add_reports(const State& state, const std::map<std::string, wire::Report>& reports,
                  Answer& answer) {
     answer.line("at this moment, as members report it (not a cut):");
-    Sums sums;
     std::vector<std::vector<Answer::Fact>> rows;
     std::map<std::string, ChannelMap, std::less<>> channels;
     for (const auto& [name, report] : reports) {
-        sums.add(p2pbank::from_wire(report.totals()));
+        ChannelMap told;
+        if (!read_report(report, told)) {
+            answer.line("  " + padded(name, 16) + " reports what makes no sense");
+            continue;
+        }
+        channels[name] = std::move(told);
         const Money balance = Money::from_cents(report.totals().balance());
         answer.line("  " + padded(name, 16) + " " + to_string(balance));
         rows.push_back({{"name", name, false}, number("balance", to_string(balance))});
-        for (const wire::Channel& channel : report.channels()) {
-            auto read = p2pbank::from_wire(channel);
-            if (read) channels[name][channel.peer()] = std::move(*read);
-        }
     }
     answer.tables.emplace_back("reported", std::move(rows));
     std::vector<std::vector<Answer::Fact>> transit_rows;
     for (const auto& [from, report] : reports) {
         for (const auto& [to, channel] : channels[from]) {
-            if (!reports.contains(to)) continue;
+            if (!channels.contains(to)) continue;
             MoneyTotal difference;
             difference += channel.sent_sum;
             const auto there = channels[to].find(from);
@@ -85,7 +98,8 @@ void add_reports(const State& state, const std::map<std::string, wire::Report>& 
             if (difference.is_zero()) continue;
             Money lost;
             for (const wire::Reason& reason : report.lost()) {
-                if (reason.peer() == to) {
+                if (reason.peer() == to &&
+                    reason.transfers() <= static_cast<uint64_t>(channel.sent_sum.cents())) {
                     lost = Money::from_cents(static_cast<int64_t>(reason.transfers()));
                 }
             }
@@ -112,12 +126,28 @@ void add_reports(const State& state, const std::map<std::string, wire::Report>& 
     answer.line("  did not report: " + names);
 }
 
+// Settled by a bank that did not look, and never made by the operator.
+bool is_invented(const Account& account) {
+    if (account.corrections == account.totals.adjustments) return false;
+    const auto all = account.all_corrections();
+    return all.front().is_zero() &&
+           std::find(all.begin(), all.end(), account.totals.adjustments) == all.end();
+}
+
 // What the operator changed in data.csv and the customer has not settled yet.
 void add_corrections(const State& state, Answer& answer) {
     for (const Account& account : state.accounts()) {
         if (account.corrections == account.totals.adjustments) continue;
-        const Money by = must_subtract(account.corrections, account.totals.adjustments);
-        answer.line("not settled yet: a correction of " + account.name + " by " + to_string(by) +
+        if (is_invented(account)) {
+            answer.line(account.name + " has settled corrections of " +
+                        to_string(account.totals.adjustments) + ", and the operator has made " +
+                        to_string(account.corrections) + ": the difference is not expected");
+            continue;
+        }
+        MoneyTotal by;
+        by += account.corrections;
+        by -= account.totals.adjustments;
+        answer.line("not settled yet: a correction of " + account.name + " by " + by.to_string() +
                     " in data.csv; its next checkpoint or its exit settles it");
     }
 }
@@ -144,7 +174,11 @@ void add_accusations(const State& state, Answer& answer) {
 
 Answer audit_answer(const State& state, const std::map<std::string, wire::Report>& reports) {
     Sums sums;
-    for (const Account& account : state.accounts()) sums.add(account.totals);
+    for (const Account& account : state.accounts()) {
+        Totals totals = account.totals;
+        if (is_invented(account)) totals.adjustments = account.corrections;
+        sums.add(totals);
+    }
     Answer details;
     const MoneyTotal in_transit = add_settled_channels(state, details);
     // What customers paid to the bank's own accounts is still there, and what it lent is with them.

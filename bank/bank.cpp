@@ -43,10 +43,30 @@ Result<void> Bank::replay(std::string_view bytes) {
     return context_.state.apply(record);
 }
 
+Fit Bank::fit(bool had_key) const {
+    const State& state = context_.state;
+    if (!context_.sealed()) return state.was_sealed ? Fit::sealed : Fit::fits;
+    // Earlier versions let the two be mixed: what has keys stays sealed.
+    if (!state.was_sealed) return state.was_in_clear ? Fit::in_clear : Fit::fits;
+    const bool same =
+        state.bank_keys.empty() ? had_key : state.bank_keys.back() == context_.identity.keys();
+    return same ? Fit::fits : Fit::other_key;
+}
+
+std::string Bank::known_key() const {
+    const auto& keys = context_.state.bank_keys;
+    return keys.empty() ? std::string() : secure::fingerprint(keys.back());
+}
+
 void Bank::start(TimePoint now, Effects& effects) {
     at(now, effects);
     State::Record record;
     record.mutable_started()->set_boots(context_.state.boots + 1);
+    if (context_.sealed()) {
+        const secure::PublicKeys& keys = context_.identity.keys();
+        record.mutable_started()->mutable_keys()->set_channel(secure::to_bytes(keys.channel));
+        record.mutable_started()->mutable_keys()->set_signing(secure::to_bytes(keys.signing));
+    }
     context_.commit(record);
     context_.courier.identify("bank", context_.state.boots);
     take_over_edits();
@@ -119,8 +139,9 @@ void Bank::dispatch(const wire::Datagram& datagram, const Origin& from) {
         return;
     }
     Account* account = context_.state.find(from.name);
+    if (account == nullptr) return;
     // What an earlier run of the program sent is of no use to the present one.
-    if (account == nullptr || from.instance < account->boots) return;
+    if (from.instance < account->boots) return tell_newer_run(*account, from);
     if (datagram.has_command()) {
         on_customer_command(datagram, from);
         return;
@@ -140,7 +161,7 @@ void Bank::dispatch(const wire::Datagram& datagram, const Origin& from) {
 void Bank::refuse_other_key(const wire::Datagram& datagram, const Origin& from) {
     const Account* account = context_.state.find(from.name);
     if (account == nullptr || account->keys().empty()) return;
-    const char* what = "something";
+    const char* what = "a message";
     if (datagram.command().has_exit()) what = "exit";
     if (datagram.command().has_new_cohort()) what = "new-cohort";
     if (datagram.command().has_delete_cohort()) what = "delete-cohort";

@@ -22,11 +22,25 @@
 
 namespace p2pbank {
 
+// Whether what the journal holds fits how the bank is about to run.
+enum class Fit {
+    fits,
+    other_key,  // accounts rely on another key of the bank than the one that it has now
+    sealed,     // accounts are bound to keys, and the bank is to run in clear
+    in_clear,   // accounts were made in clear, and the bank is to run sealed
+};
+
 class Bank : public Node {
   public:
     explicit Bank(BankSettings settings);
 
     Result<void> replay(std::string_view record) override;
+
+    // After the last replay and before start. `had_key`: its key was not drawn just now; that
+    // counts where the journal is of a version that did not write the bank's keys down.
+    Fit fit(bool had_key) const;
+    // The fingerprint of the key that the bank had in its last run; empty if that is not known.
+    std::string known_key() const;
 
     // After the last replay and before start: the content of data.csv as it stands on the disk,
     // nothing if there is none. What a person edited is taken over at start. Errors: bad-csv with
@@ -79,6 +93,7 @@ class Bank : public Node {
     void on_open(const wire::Datagram& datagram, const wire::Command& command,
                  const bank::Origin& from);
     void on_attach(const wire::Datagram& datagram, const bank::Origin& from);
+    void tell_newer_run(const bank::Account& account, const bank::Origin& from);
     void offer_account(const wire::Attach& attach, const bank::Origin& from);
     // Whose the account will be: nobody's (empty), or the person's who has signed in.
     Result<std::string> owner_of(const wire::Open& open, const bank::Origin& from);
@@ -92,7 +107,8 @@ class Bank : public Node {
     Result<const bank::Account*> open_account(std::string_view name) const;
     Answer customers() const;
     Answer cohorts() const;
-    Answer unbind(const Words& words);
+    bool unbind(CommandId id, const Words& words);
+    bool audit(CommandId id, std::string_view line);
 
     // table.cpp
     Result<void> import_row(const TableRow& row, size_t line);

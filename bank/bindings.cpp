@@ -85,8 +85,8 @@ void Bindings::reset(Account& account, const secure::PublicKeys& keys) {
     commit(account, keys, epoch + 1);
 }
 
-void Bindings::commit(const Account& account, const secure::PublicKeys& keys,
-                      uint64_t reset_epoch) {
+void Bindings::commit(const Account& account, const secure::PublicKeys& keys, uint64_t reset_epoch,
+                      const std::string& owner) {
     State::Record record;
     auto* bound = record.mutable_bound();
     bound->set_name(account.name);
@@ -96,10 +96,29 @@ void Bindings::commit(const Account& account, const secure::PublicKeys& keys,
     }
     bound->set_reset(reset_epoch != 0);
     bound->set_epoch(reset_epoch);
+    bound->set_owner(owner);
     context_.commit(record);
 }
 
 // --- commands
+
+namespace {
+
+// The account's own program asks: whoever sits there has the account anyway.
+bool is_own_program(const Origin& from, const Account& account) {
+    return from.is_account && from.name == account.name && from.instance >= account.boots;
+}
+
+std::string how_to_own(const Account& account) {
+    if (!account.owner().empty()) {
+        return "an account is bound by its owner, who was signed in when it was opened, or by an "
+               "admin";
+    }
+    return account.name + " has no owner: who has its program signs in there and types `bind " +
+           account.name + "` to become it; from here only an admin binds it";
+}
+
+}  // namespace
 
 std::optional<Answer> Bindings::why_not(const Origin& from, const Caller& caller,
                                         const wire::Ask& ask) {
@@ -111,16 +130,52 @@ std::optional<Answer> Bindings::why_not(const Origin& from, const Caller& caller
     const Account* account = context_.state.find(name);
     const bool staff = may(caller.role, Role::admin);
     if (account == nullptr) return failure("no-account", "there is no account " + quote(name));
-    if (!staff && (account->owner().empty() || account->owner() != caller.email)) {
+    const bool claims = account->owner().empty() && is_own_program(from, *account);
+    const bool owns = !account->owner().empty() && account->owner() == caller.email;
+    if (!staff && !owns && !claims) {
         sign_in_.refused(caller.email, "bind", "not-allowed");
-        return failure("not-allowed",
-                       "an account is bound by the person who was signed in when it "
-                       "was opened, or by an admin");
+        return failure("not-allowed", how_to_own(*account));
+    }
+    if (claims && !caller.verified) {
+        sign_in_.refused(caller.email, "bind", "not-verified");
+        return failure("not-verified",
+                       "the e-mail is not verified yet: `verify <code>` first, with the code that "
+                       "the bank's operator has");
     }
     if (account->exited) return failure("exited", "the account of " + name + " is closed");
     const auto keys = keys_of(from, ask.signing_key(), account);
     if (!keys) return failure(keys.error());
+    if (from.name == name && keys.value() != account->keys()) return why_old(from, ask, *account);
     return std::nullopt;
+}
+
+std::optional<Answer> Bindings::why_old(const Origin& from, const wire::Ask& ask,
+                                        const Account& account) const {
+    std::string why;
+    const auto behind = [&](const char* what, uint64_t here, uint64_t known) {
+        why += why.empty() ? "" : ", ";
+        why += what + std::to_string(here) + " here, " + std::to_string(known) + " at the bank";
+    };
+    if (ask.epoch() < account.epoch) behind("epoch ", ask.epoch(), account.epoch);
+    if (ask.statements() < account.statements()) {
+        behind("statement ", ask.statements(), account.statements());
+    }
+    // Each start is a run of its own: the newest copy's is above all that the bank has seen, or is
+    // the one that has lost its key to `unbind`.
+    const bool may_be_same_run = account.keys().empty() && from.instance == account.boots;
+    if (account.attached && from.instance <= account.boots && !may_be_same_run) {
+        behind("start ", from.instance, account.boots);
+    }
+    if (why.empty()) return std::nullopt;
+    const std::string& name = account.name;
+    return failure("old-state", "this copy of the state of " + name +
+                                    " is older than what the bank knows (" + why +
+                                    "); nothing was changed. Start the newest copy. If there is "
+                                    "none, stop this program, move its folder state/" +
+                                    name + " away, start it again with --name " + name +
+                                    ", sign in and type: bind " + name +
+                                    ". The account then stands at its last settled balance, " +
+                                    to_string(account.shown_balance()));
 }
 
 Answer Bindings::bind(const Origin& from, const Caller& caller, const wire::Ask& ask) {
@@ -128,6 +183,17 @@ Answer Bindings::bind(const Origin& from, const Caller& caller, const wire::Ask&
     Account& account = *context_.state.find(ask.words(1));
     const secure::PublicKeys keys = keys_of(from, ask.signing_key(), &account).value();
     Answer answer;
+    if (account.owner().empty() && is_own_program(from, account)) {
+        commit(account, keys, 0, caller.email);
+        context_.notice(Severity::warning,
+                        "account " + account.name + " belongs to " + caller.email + " from now on");
+        answer = success("bind " + account.name);
+        return answer.line(account.name + " belongs to " + caller.email + " from now on")
+            .fact("name", account.name)
+            .fact("owner", caller.email)
+            .fact("key", secure::fingerprint(keys))
+            .fact("balance", account.shown_balance());
+    }
     if (from.name == account.name) {
         // It has the account's state, and goes on from there.
         if (account.keys() != keys) commit(account, keys, 0);
@@ -152,10 +218,11 @@ Answer Bindings::hand_over(Account& account, const secure::PublicKeys& keys) {
     if (cohort != nullptr) {
         return failure("in-cohort",
                        account.name + " is in " + cohort->name +
-                           ", and this program does not have its state: end the cohort first, with "
-                           "`delete-cohort` by another member or, where " +
-                           account.name + " cannot take part, `delete-cohort " + account.name +
-                           " --force` by the operator at the bank");
+                           ", and this program does not have its state. End the cohort first, "
+                           "without " +
+                           account.name + ": `delete-cohort " + account.name +
+                           " --force` at the bank, or `delete-cohort <own name> --force` at "
+                           "another member's program. What is not in a checkpoint is undone then");
     }
     // Asked again before it has been taken over, it is the same.
     if (account.opener != 0 || account.attached || account.keys() != keys) reset(account, keys);
@@ -164,19 +231,35 @@ Answer Bindings::hand_over(Account& account, const secure::PublicKeys& keys) {
                        to_string(account.shown_balance()) + ": what came after that is undone");
 }
 
-Answer Bindings::unbind(const Account& account) {
-    if (account.keys().empty()) {
-        return failure("no-key", account.name +
-                                     " is nobody's key's: the next program that "
-                                     "attaches from " +
-                                     ip_to_string(account.ip) + " has it");
-    }
+Answer Bindings::no_key(const Account& account) {
+    return failure("no-key", account.name + " has no key: the next program that starts at " +
+                                 ip_to_string(account.ip) + " takes the account");
+}
+
+Answer Bindings::running(const Account& account) {
+    return failure("running", "the program of " + account.name + " runs at " +
+                                  to_string(account.bank_side()) +
+                                  " and would take the account again at once; nothing was changed. "
+                                  "Stop it first, or write: unbind " +
+                                  account.name + " --force");
+}
+
+Answer Bindings::unbind(const Account& account, bool forced) {
+    const std::string ip = ip_to_string(account.ip);
     commit(account, {}, 0);
     Answer answer = success("unbind " + account.name);
-    return answer.fact("name", account.name)
-        .line("the next program that attaches from " + ip_to_string(account.ip) +
-              " has it: with its state where it is there, or else, with --name " + account.name +
-              ", with its last settled balance");
+    answer.fact("name", account.name).fact("ip_address", ip);
+    if (forced) {
+        answer.line("if its program runs at " + ip + ", it takes the account again within seconds");
+    } else {
+        answer.line("no program answers for it now");
+    }
+    return answer
+        .line("the next program that starts at " + ip +
+              " takes it: with its state where it is there, or else, with --name " + account.name +
+              ", with its last settled balance")
+        .line("for a program at another IP address: its owner signs in there and types `bind " +
+              account.name + "`; or change its ip_address in data.csv while the bank is stopped");
 }
 
 }  // namespace p2pbank::bank

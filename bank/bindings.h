@@ -36,19 +36,29 @@ class Bindings {
     Result<secure::PublicKeys> take_over(Account& account, const Origin& from,
                                          const wire::Attach& attach);
 
-    // `bind <name>`, by somebody who has signed in. FAILURE no-account, not-allowed, exited,
-    // bad-key, key-taken, in-cohort, busy, insecure.
+    // `bind <name>`, by somebody who has signed in. An account without an owner becomes that
+    // person's where its own program asks. FAILURE no-account, not-allowed, not-verified, exited,
+    // bad-key, key-taken, old-state, in-cohort, busy, insecure.
     Answer bind(const Origin& from, const Caller& caller, const wire::Ask& ask);
-    // `unbind <name>`, by the operator. FAILURE no-key.
-    Answer unbind(const Account& account);
+    // `unbind <name>`, by the operator: `forced`, or when the account's program does not answer.
+    Answer unbind(const Account& account, bool forced);
+    // FAILURE no-key: there is nothing to unbind.
+    static Answer no_key(const Account& account);
+    // FAILURE running: the account's program has answered.
+    static Answer running(const Account& account);
 
   private:
     std::optional<Answer> why_not(const Origin& from, const Caller& caller, const wire::Ask& ask);
+    // Of the account's state, where it is with another key than the account's: why it is not the
+    // newest. What was done since then would be done again.
+    std::optional<Answer> why_old(const Origin& from, const wire::Ask& ask,
+                                  const Account& account) const;
     Answer hand_over(Account& account, const secure::PublicKeys& keys);
     // Nobody has its state any more: it stands as it was settled last, for the process with these
     // keys. Requires that it is in no cohort.
     void reset(Account& account, const secure::PublicKeys& keys);
-    void commit(const Account& account, const secure::PublicKeys& keys, uint64_t reset_epoch);
+    void commit(const Account& account, const secure::PublicKeys& keys, uint64_t reset_epoch,
+                const std::string& owner = {});
 
     Context& context_;
     Decisions& decisions_;

@@ -74,7 +74,7 @@ Result<std::optional<bank_evidence::Item>> BundleReader::next() {
     if (length > left - kHeaderBytes) return bad("a frame that is cut off");
     const std::string_view digest = bytes_.substr(at_ + kLengthBytes, kDigestBytes);
     const std::string_view content = bytes_.substr(at_ + kHeaderBytes, length);
-    if (digest_of(content) != digest) return bad("a changed frame");
+    if (digest_of(content) != digest) return bad("the file was changed");
     std::optional<bank_evidence::Item> item(std::in_place);
     if (!item->ParseFromArray(content.data(), static_cast<int>(content.size())) ||
         item->kind_case() == bank_evidence::Item::KIND_NOT_SET) {

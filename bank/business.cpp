@@ -80,6 +80,24 @@ bool fits(const Loan& loan, Money payment) {
     return payment > Money() && sum && loan.payments.size() < limits::kMaxLoanPayments;
 }
 
+// A total of 128 bits, so that whatever is pending can be settled or cancelled in any order.
+void add_pending(AccountDeals& deals, Money amount) {
+    deals.pending_sum += amount;
+    if (amount.is_negative()) {
+        deals.pending_size -= amount;
+    } else {
+        deals.pending_size += amount;
+    }
+}
+void remove_pending(AccountDeals& deals, Money amount) {
+    deals.pending_sum -= amount;
+    if (amount.is_negative()) {
+        deals.pending_size += amount;
+    } else {
+        deals.pending_size -= amount;
+    }
+}
+
 constexpr int kInRecord = 512;  // products or people in a part of a snapshot
 
 }  // namespace
@@ -155,6 +173,17 @@ void Business::remember_import(uint64_t file) {
 uint64_t Business::reserved(std::string_view product) const {
     const auto found = reserved_.find(std::string(product));
     return found == reserved_.end() ? 0 : found->second;
+}
+
+bool Business::are_dealings(std::string_view account, Money settled, Money declared) const {
+    MoneyTotal missing = pending_sum(account);
+    missing += settled;
+    missing -= declared;
+    return missing.is_zero();
+}
+
+void Business::keep_unclaimed(const MoneyTotal& amount) {
+    own_["unclaimed"] += amount;
 }
 
 MoneyTotal Business::own_total() const {
@@ -264,8 +293,7 @@ Result<void> Business::apply(const records::Dealt& dealt, const Telling& told) {
     const int64_t at_us = moment_of_ms(dealt.at_ms());
     PendingDeal deal{dealt.order(),    dealt.epoch(), dealt.kind(),  dealt.what(),
                      dealt.quantity(), amount,        dealt.token(), at_us};
-    const auto sum = checked_add(deals.pending_sum, amount);
-    if (!sum || !fits(deal.kind, deal.quantity, amount)) return bad("a deal's amount");
+    if (!fits(deal.kind, deal.quantity, amount)) return bad("a deal's amount");
     if (!deals.pending.empty() && deal.order <= deals.pending.back().order) {
         return bad("a deal's order");
     }
@@ -316,8 +344,8 @@ Result<void> Business::apply(const records::Dealt& dealt, const Telling& told) {
         }
         return facts;
     });
+    add_pending(deals, amount);
     deals.pending.push_back(std::move(deal));
-    deals.pending_sum = *sum;
     return {};
 }
 
@@ -329,7 +357,7 @@ void Business::settle(const std::string& account, uint64_t upto, const Telling& 
     for (; settled < pending.size() && pending[settled].order <= upto; ++settled) {
         const PendingDeal& deal = pending[settled];
         own_[own_account_of(deal)] -= deal.amount;
-        found->second.pending_sum = must_subtract(found->second.pending_sum, deal.amount);
+        remove_pending(found->second, deal.amount);
         if (deal.kind == wire::DEAL_PURCHASE) {
             const auto reserved = reserved_.find(deal.what);
             reserved->second -= deal.quantity;
@@ -360,7 +388,7 @@ void Business::cancel(const std::string& account,
     auto& pending = found->second.pending;
     for (const PendingDeal& deal : pending) {
         if (!is_void(deal)) continue;
-        found->second.pending_sum = must_subtract(found->second.pending_sum, deal.amount);
+        remove_pending(found->second, deal.amount);
         if (deal.kind == wire::DEAL_PURCHASE) {
             change_stock(deal.what, static_cast<int64_t>(deal.quantity), told);
             const auto reserved = reserved_.find(deal.what);
@@ -535,13 +563,12 @@ Result<void> Business::apply_account(const records::Account& in) {
     deals.reply = in.deal_reply();
     for (const records::PendingDeal& pending : in.pending()) {
         const Money amount = Money::from_cents(pending.amount());
-        const auto sum = checked_add(deals.pending_sum, amount);
         const bool rises = deals.pending.empty() || deals.pending.back().order < pending.order();
         const bool lent = pending.kind() != wire::DEAL_LOAN || loans_.contains(pending.order());
-        if (!sum || !rises || !lent || !fits(pending.kind(), pending.quantity(), amount)) {
+        if (!rises || !lent || !fits(pending.kind(), pending.quantity(), amount)) {
             return bad("a pending deal");
         }
-        deals.pending_sum = *sum;
+        add_pending(deals, amount);
         deals.pending.push_back({pending.order(), pending.epoch(), pending.kind(), pending.what(),
                                  pending.quantity(), Money::from_cents(pending.amount()),
                                  pending.token(), moment_of_ms(pending.at_ms())});

@@ -58,7 +58,8 @@ struct PendingDeal {
 
 struct AccountDeals {
     std::vector<PendingDeal> pending;  // orders rise
-    Money pending_sum;                 // of their amounts
+    MoneyTotal pending_sum;            // of their amounts
+    MoneyTotal pending_size;           // the same without their signs
     // The newest deal that was answered, and the answer, for when it asks again.
     uint64_t epoch = 0;
     uint64_t number = 0;
@@ -102,7 +103,11 @@ class Business {
 
     const AccountDeals& deals_of(std::string_view account) const;
     // What the customer's pending deals come to.
-    Money pending_sum(std::string_view account) const { return deals_of(account).pending_sum; }
+    const MoneyTotal& pending_sum(std::string_view account) const {
+        return deals_of(account).pending_sum;
+    }
+    // The dealings that an account with these settled ones is to declare now.
+    bool are_dealings(std::string_view account, Money settled, Money declared) const;
     // The newest of its pending deals; 0 if there is none.
     uint64_t newest_pending(std::string_view account) const;
     // Loans that are not repaid, pending ones too.
@@ -112,7 +117,8 @@ class Business {
     uint64_t reserved(std::string_view product) const;
 
     // The bank's own accounts: what customers paid to it and what it lent, settled. "shop",
-    // "loans", and each biller by its name.
+    // "loans", each biller by its name, and "unclaimed": what the end of a cohort would have given
+    // back to accounts that cannot hold it.
     const std::map<std::string, MoneyTotal>& own_accounts() const { return own_; }
     MoneyTotal own_total() const;
 
@@ -136,6 +142,8 @@ class Business {
     // Cancels those of which `is_void` is true.
     void cancel(const std::string& account, const std::function<bool(const PendingDeal&)>& is_void,
                 const Telling& tell);
+
+    void keep_unclaimed(const MoneyTotal& amount);
 
     // For snapshots: parts, in any order.
     void snapshot(const std::function<void(const bank_records::Business&)>& take) const;

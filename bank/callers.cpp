@@ -1,6 +1,5 @@
 // Part of SignIn: who is behind a request, and what all its commands need.
 #include "bank/sign_in.h"
-#include "common/base/check.h"
 #include "common/base/limits.h"
 
 namespace p2pbank::bank {
@@ -10,7 +9,9 @@ Result<Caller> SignIn::caller_of(const wire::Authority& authority, const Origin&
     const auto email = sessions_.email_of(context_.now, authority, from.party(), repeats);
     if (!email) return email.error();
     const Person* person = context_.state.business.people().find(email.value());
-    P2PBANK_CHECK(person != nullptr);
+    if (person == nullptr) {  // was never verified, and is forgotten
+        return Error{"not-signed-in", "the bank knows nobody of that e-mail any more"};
+    }
     return Caller{authority.session(), person->email, person->role, person->verified};
 }
 

@@ -20,8 +20,8 @@ constexpr CommandSpec kCommands[] = {
      "closes an account that is empty, in no cohort and without an open loan", "close alice",
      kAccounts},
     {"exit", "exit <name>", "closes an account that is in no cohort", "exit alice", kAccounts},
-    {"unbind", "unbind <name>",
-     "forgets the key of an account; the next program that attaches from its address has it",
+    {"unbind", "unbind <name> [--force]",
+     "forgets an account's key, for the next program at its IP address; --force: always",
      "unbind alice", kAccounts},
     {"customers", "customers", "all accounts", "customers", kAccounts},
     {"statement", "statement <name> [--from <date>] [--to <date>] [--last <n>] [--csv|--json]",
@@ -229,6 +229,14 @@ MenuSection bank_section() {
 
 CommandTable command_table() {
     return kCommands;
+}
+
+std::span<const std::string_view> commands_of_customers() {
+    static constexpr std::string_view kVerbs[] = {
+        "deposit",  "withdrawal", "balance", "history",  "transfer", "lost-transfer", "checkpoint",
+        "rollback", "peers",      "status",  "buy",      "pay",      "loan",          "repay",
+        "register", "verify",     "sign-in", "sign-out", "passwd",   "bind"};
+    return kVerbs;
 }
 
 std::optional<Role> least_role(std::string_view verb, Whose whose) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -13,6 +14,9 @@
 namespace p2pbank::bank {
 
 CommandTable command_table();
+
+// What only customers' programs have.
+std::span<const std::string_view> commands_of_customers();
 
 // Whose account, purchases, loans a command asks about.
 enum class Whose { own, another };

@@ -93,7 +93,7 @@ bool Bank::execute(CommandId id, std::string_view line) {
         return done(failure(
             "no-terminal", "the menu needs a terminal; everything in it is a command, see `help`"));
     }
-    if (verb == "unbind") return done(unbind(words));
+    if (verb == "unbind") return unbind(id, words);
     if (verb == "bind") {
         return done(
             failure("usage", "`bind` is typed at a customer's program, by the account's owner"));
@@ -108,19 +108,32 @@ bool Bank::execute(CommandId id, std::string_view line) {
         return !under_way_.has_value();
     }
     if (verb != "customers" && verb != "cohorts" && verb != "audit") {
-        return done(unknown_command(command_table(), verb));
+        return done(unknown_command(command_table(), verb, commands_of_customers(),
+                                    "at a customer's prompt"));
     }
-    const bool evidence = verb == "audit" && words.size() == 3 && words[1] == "--evidence";
-    if (words.size() != 1 && !evidence) return done(usage(verb));
-    if (verb == "customers") return done(customers());
-    if (verb == "cohorts") return done(cohorts());
+    if (verb == "audit") return audit(id, line);
+    if (words.size() != 1) return done(usage(verb));
+    return done(verb == "customers" ? customers() : cohorts());
+}
+
+// As execute().
+bool Bank::audit(CommandId id, std::string_view line) {
+    const auto done = [&](Answer answer) {
+        context_.answer(id, std::move(answer));
+        return true;
+    };
+    const auto split = split_quoted(line);
+    if (!split) return done(failure(split.error()));
+    const std::vector<std::string>& words = split.value();
+    const bool evidence = words.size() == 3 && words[1] == "--evidence";
+    if (words.size() != 1 && !evidence) return done(usage("audit"));
     if (evidence) {
         const auto path = evidence_file_.check(words[2]);
         if (!path) return done(failure(path.error()));
         evidence_path_ = words[2];
     }
     under_way_ = id;
-    procedures_.audit(requester);
+    procedures_.audit(Requester{id, "", 0, 0, {}});
     return !under_way_.has_value();
 }
 
@@ -161,11 +174,27 @@ void Bank::open(CommandId id, const Words& words) {
     context_.answer(id, opened_answer(*context_.state.find(words[1])));
 }
 
-Answer Bank::unbind(const Words& words) {
-    if (words.size() != 2) return usage("unbind");
+// As execute(). A program that runs would take the account again at once: it is asked first.
+bool Bank::unbind(CommandId id, const Words& words) {
+    const auto done = [&](Answer answer) {
+        context_.answer(id, std::move(answer));
+        return true;
+    };
+    const bool force = words.size() == 3 && words[2] == "--force";
+    if (words.size() != 2 && !force) return done(usage("unbind"));
     const auto account = open_account(words[1]);
-    if (!account) return failure(account.error());
-    return bindings_.unbind(*account.value());
+    if (!account) return done(failure(account.error()));
+    if (account.value()->keys().empty()) return done(Bindings::no_key(*account.value()));
+    if (force) return done(bindings_.unbind(*account.value(), true));
+    const Requester requester{id, "", 0, 0, {}};
+    under_way_ = id;
+    procedures_.look_for(*account.value(), [this, requester](const Account& found, bool answers) {
+        const bool has_key = !found.keys().empty();
+        reply(requester, answers    ? Bindings::running(found)
+                         : !has_key ? Bindings::no_key(found)
+                                    : bindings_.unbind(found, false));
+    });
+    return !under_way_.has_value();
 }
 
 Answer Bank::customers() const {

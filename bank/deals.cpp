@@ -43,13 +43,28 @@ Result<Deals::Terms> Deals::terms_of(const Account& account, const wire::Deal& d
         default:
             break;
     }
-    const Money pending = context_.state.business.pending_sum(account.name);
-    if (terms && (!checked_add(pending, terms.value().amount) ||
-                  !checked_subtract(pending, terms.value().amount))) {
+    if (!terms) return terms;
+    // Whichever of the pending deals are cancelled, what is left has to fit into a statement.
+    const Money amount = terms.value().amount;
+    const Money dealings = account.totals.dealings;
+    const auto left_of = [&](Money most) {
+        MoneyTotal left;
+        left += most;
+        left -= context_.state.business.deals_of(account.name).pending_size;
+        left -= amount;
+        return left;
+    };
+    if (left_of(Money::from_cents(kMaxCents)).is_negative()) {
         return Error{"limit", "too much is pending: take a checkpoint first"};
     }
-    if (terms &&
-        context_.state.business.deals_of(account.name).pending.size() >= limits::kMaxPendingDeals) {
+    MoneyTotal left = left_of(kMaxTotal);
+    if (dealings.is_negative()) {
+        left += dealings;
+    } else {
+        left -= dealings;
+    }
+    if (left.is_negative()) return Error{"limit", "the account cannot deal in so much"};
+    if (context_.state.business.deals_of(account.name).pending.size() >= limits::kMaxPendingDeals) {
         return Error{"limit", "too many deals are pending: take a checkpoint first"};
     }
     return terms;

@@ -1,6 +1,7 @@
 #include "bank/decisions.h"
 
 #include <algorithm>
+#include <set>
 
 #include "bank/timing.h"
 #include "common/base/limits.h"
@@ -12,6 +13,9 @@
 namespace p2pbank::bank {
 namespace {
 
+// Of one account's statements, told in a minute.
+constexpr uint32_t kMostRefusalsOfOne = 10;
+
 Backoff again() {
     return Backoff(timing::kAgainFirst, timing::kAgainMost);
 }
@@ -19,7 +23,10 @@ Backoff again() {
 }  // namespace
 
 Decisions::Decisions(Context& context, Settled settled)
-    : context_(context), disputes_(context), settled_(std::move(settled)) {}
+    : context_(context),
+      disputes_(context),
+      refusals_(kMostRefusalsOfOne, limits::kMaxRefusalsAMinute),
+      settled_(std::move(settled)) {}
 
 void Decisions::resume() {
     std::vector<std::pair<OperationId, wire::OperationKind>> begun;
@@ -85,7 +92,7 @@ void Decisions::on_operation_begin(Account& account, const wire::OperationBegin&
     const Operation* operation = context_.state.undecided(id);
     if (!decided && (operation == nullptr || !operation->begun)) {
         State::Record record;
-        *record.mutable_begun()->mutable_operation() = begin.operation();
+        to_wire(id, record.mutable_begun()->mutable_operation());
         record.mutable_begun()->set_kind(begin.kind());
         context_.commit(record);
     }
@@ -172,7 +179,7 @@ void Decisions::on_decision_request(Account& account, const wire::DecisionReques
     if (!context_.state.decision(id).has_value()) {
         const bool commit = is_committable(request, why);
         if (!why.empty())
-            context_.notice(Severity::warning, "aborts " + to_string(id) + ": " + why);
+            tell_refused(Severity::warning, account, "aborts " + to_string(id) + ": " + why);
         // Nobody rolls somebody back who is not in its cohort, or has not voted for it.
         RolledBack rolled_back = request.rolled_back();
         rolled_back.erase(
@@ -180,26 +187,38 @@ void Decisions::on_decision_request(Account& account, const wire::DecisionReques
                            [&](const wire::RolledBack& rolled) {
                                const Account* other = context_.state.find(rolled.name());
                                if (other == &account) return false;
-                               return other == nullptr || account.cohort.value() == 0 ||
-                                      other->cohort != account.cohort ||
+                               return other == nullptr || !may_take_part(account, *other) ||
                                       (context_.sealed() &&
                                        !is_rollback_vote_signed(
                                            id, other->name, Epoch(rolled.epoch()), rolled.word(),
                                            other->keys().signing));
                            }),
             rolled_back.end());
-        decide(id, request.kind(), commit,
-               {request.participants().begin(), request.participants().end()}, rolled_back);
+        std::vector<std::string> concerned;
+        for (const std::string& name : request.participants()) {
+            const Account* other = context_.state.find(name);
+            if (other != nullptr && may_take_part(account, *other)) concerned.push_back(name);
+        }
+        // Whoever has voted is told, whom else the initiator names.
+        for (const wire::RolledBack& rolled : rolled_back) concerned.push_back(rolled.name());
+        decide(id, request.kind(), commit, concerned, rolled_back);
     }
     reply_decision(id, request.kind(), context_.state.decision(id).value_or(false), from, why);
+}
+
+bool Decisions::may_take_part(const Account& initiator, const Account& account) {
+    if (&initiator == &account) return true;
+    return initiator.cohort.value() != 0 && initiator.cohort == account.cohort;
 }
 
 void Decisions::on_decision_query(Account& account, const wire::DecisionQuery& query,
                                   const Origin& from) {
     const OperationId id = from_wire(query.operation());
     if (tell_if_ended(account, nullptr, from)) return;
+    // What the bank has not begun yet it may still commit: nothing is signed about that.
+    if (is_of_bank(id) && id.counter > context_.state.counter) return;
     const Account* initiator = context_.state.find(id.initiator);
-    if (!is_of_bank(id) && (initiator == nullptr || initiator->cohort != account.cohort)) return;
+    if (!is_of_bank(id) && (initiator == nullptr || !may_take_part(*initiator, account))) return;
     if (!is_begun(id, query.kind(), account)) return;
     if (!context_.state.decision(id).has_value()) {
         // Whoever asks has waited long enough: from now on the initiator cannot commit any more.
@@ -212,8 +231,10 @@ void Decisions::on_decision_query(Account& account, const wire::DecisionQuery& q
 
 bool Decisions::is_begun(const OperationId& id, wire::OperationKind kind,
                          const Account& teller) const {
+    const Operation* operation = context_.state.undecided(id);
     if (!context_.sealed() || is_of_bank(id) || id.initiator == teller.name ||
-        context_.state.undecided(id) != nullptr || context_.state.decision(id).has_value()) {
+        (operation != nullptr && operation->settlements.contains(teller.name)) ||
+        context_.state.decision(id).has_value()) {
         return true;
     }
     const Account* initiator = context_.state.find(id.initiator);
@@ -229,10 +250,19 @@ void Decisions::decide(const OperationId& id, wire::OperationKind kind, bool com
     decided->set_kind(kind);
     decided->set_commit(commit);
     if (commit) {
+        // Each once, and nothing else that they came with: it is kept.
+        std::set<std::string_view> named;
         for (const std::string& name : participants) {
-            if (context_.state.find(name) != nullptr) decided->add_participants(name);
+            if (context_.state.find(name) == nullptr || !named.insert(name).second) continue;
+            decided->add_participants(name);
         }
-        *decided->mutable_rolled_back() = rolled_back;
+        named.clear();
+        for (const wire::RolledBack& rolled : rolled_back) {
+            if (!named.insert(rolled.name()).second) continue;
+            wire::RolledBack* kept = decided->add_rolled_back();
+            kept->set_name(rolled.name());
+            kept->set_epoch(rolled.epoch());
+        }
     }
     context_.commit(record);
     if (context_.effects->tracing()) {
@@ -288,7 +318,7 @@ void Decisions::on_decision_ack(Account& account, const wire::DecisionAck& ack) 
         return;
     }
     State::Record record;
-    *record.mutable_acked()->mutable_operation() = ack.operation();
+    to_wire(id, record.mutable_acked()->mutable_operation());
     record.mutable_acked()->set_name(account.name);
     context_.commit(record);
     if (!context_.state.committed.contains(id)) commits_.erase(id);

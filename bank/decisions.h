@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "bank/attempts.h"
 #include "bank/context.h"
 #include "bank/disputes.h"
 #include "common/core/backoff.h"
@@ -87,14 +88,22 @@ class Decisions {
     bool tell_if_ended(Account& account, const wire::Datagram* datagram, const Origin& from);
     void reply_decision(const OperationId& id, wire::OperationKind kind, bool commit,
                         const Origin& to, const std::string& why);
-    // The operation is known, or its initiator has signed that it began it: nobody supersedes
-    // somebody else's operations.
+    // Operations are of members of one cohort; of an account in none, its own.
+    static bool may_take_part(const Account& initiator, const Account& account);
+    // The initiator has signed that it began it, and whoever tells of it has been given that: so
+    // nobody supersedes somebody else's operations, or meddles in one without having been asked to
+    // take part. What the teller has settled, and what is decided, needs no word.
     bool is_begun(const OperationId& id, wire::OperationKind kind, const Account& teller) const;
     wire::Datagram commit_message(const OperationId& id, const Committed& commit) const;
     void tell_commit(const OperationId& id, Duration after);
 
+    // Tells that a statement of the account was refused. Only so many in a minute; those above are
+    // counted and told with the next.
+    void tell_refused(Severity severity, const Account& account, const std::string& text);
+
     Context& context_;
     Disputes disputes_;
+    RateLimits refusals_;
     Settled settled_;
     std::map<OperationId, Telling> commits_;            // not acknowledged by all
     std::map<std::string, Telling, std::less<>> ends_;  // by member

@@ -76,6 +76,7 @@ void Desk::on_ask(const wire::Datagram& datagram, const Origin& from) {
     if (account != nullptr && !account->exited && from.instance >= account->boots) {
         asker.account = account->name;
     }
+    asker.is_earlier_run = account != nullptr && from.instance < account->boots;
     if (ask.words().empty()) return reply(asker, failure("usage", "no command"));
     if (SignIn::handles(ask.words(0))) {
         const auto least = least_role(ask.words(0));
@@ -129,6 +130,11 @@ Answer Desk::refuse(const Asker& asker, std::string_view verb, Role least) {
 Result<std::string> Desk::subject(const Asker& asker, const std::string* name,
                                   std::string_view verb) {
     const bool own = !asker.is_console() && (name == nullptr || *name == asker.account);
+    if (own && asker.is_earlier_run) {
+        return Error{"state-in-use",
+                     "another program with this account's key was started later: it has the "
+                     "account. Stop one of the two"};
+    }
     if (own && asker.account.empty()) {
         return Error{"no-account", "this program has no account, whose would be shown"};
     }

@@ -47,7 +47,8 @@ class Desk {
         CommandId command;  // not 0: the console
         Origin from;
         uint64_t nonce = 0;
-        std::string account;  // of the customer's program that asks; may be empty
+        std::string account;          // of the customer's program that asks; may be empty
+        bool is_earlier_run = false;  // the account's program, and a later start of it has come
         Caller caller;
         bool is_console() const { return command.value() != 0; }
     };

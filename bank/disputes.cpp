@@ -123,7 +123,7 @@ bool Disputes::take(Open& open, const wire::Evidence& evidence) {
                        open.proven)) {
             continue;
         }
-        open.items.push_back(item);
+        open.items.push_back(known_part(item));
         for (size_t i = before; i < open.proven.size(); ++i) {
             highest = std::max(highest, open.proven[i].label.value());
         }
@@ -190,7 +190,7 @@ void Disputes::accuse_of_statement(const Account& account, const wire::SignedSta
     accused->set_name(account.name);
     accused->set_signing_key(secure::to_bytes(account.keys().signing));
     accused->set_head(account.statement_digest());
-    *accused->mutable_statement() = statement;
+    *accused->mutable_statement() = known_part(statement);
     record(std::move(accusation));
 }
 

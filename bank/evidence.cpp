@@ -42,6 +42,14 @@ std::optional<Error> why_not_next(const std::string& peer, const Channel& before
     return std::nullopt;
 }
 
+// Of a total within an account's bounds: the same.
+Money nearest(const MoneyTotal& total) {
+    const auto low = static_cast<int64_t>(total.low_bits());
+    const bool fits = total.high_bits() == (low < 0 ? -1 : 0);
+    if (fits) return Money::from_cents(low);
+    return Money::from_cents(total.is_negative() ? INT64_MIN : INT64_MAX);
+}
+
 bool in_order(const Proven& a, const Proven& b) {
     return std::tuple(a.label, a.epoch, a.amount, a.item) <
            std::tuple(b.label, b.epoch, b.amount, b.item);
@@ -96,6 +104,7 @@ Result<Books> next_books(const Books& before, const wire::Statement& statement) 
         last = &channel.peer();
         // It is shown to people.
         if (!is_valid_name(channel.peer())) return unreadable("a channel with nobody");
+        if (channel.peer() == statement.name()) return false_statement("has transfers with itself");
         auto read = from_wire(channel);
         if (!read) return unreadable("no set of labels");
         Channel& place = after.channels[channel.peer()];
@@ -106,6 +115,9 @@ Result<Books> next_books(const Books& before, const wire::Statement& statement) 
         return false_statement(std::string(what) + " fall from " + to_string(from) + " to " +
                                to_string(to));
     };
+    if (!is_within_bounds(after.totals, after.channels)) {
+        return unreadable("more than an account can hold");
+    }
     const Totals& old = before.totals;
     if (after.totals.opening != old.opening) return false_statement("changes its opening balance");
     if (after.totals.deposits < old.deposits) {
@@ -121,14 +133,34 @@ Result<Books> next_books(const Books& before, const wire::Statement& statement) 
     return after;
 }
 
+AfterCohort after_cohort(const Totals& last, const MoneyTotal& back, const MoneyTotal& net) {
+    AfterCohort after{last, {}};
+    MoneyTotal balance = back;
+    balance += last.balance;
+    // One from before there were bounds may be beyond them.
+    const Money most = std::max(last.balance, kMaxBalance);
+    MoneyTotal room;
+    room += most;
+    room -= balance;
+    if (room.is_negative()) after.left_over -= room;
+    balance -= after.left_over;
+    MoneyTotal carried = net;
+    carried += last.carried;
+    carried -= after.left_over;
+    after.totals.balance = nearest(balance);
+    after.totals.carried = nearest(carried);
+    return after;
+}
+
 bool add_proof(const Dispute& dispute, CohortId cohort, const KeyBytes& sender_key,
                const wire::SignedTransfers& item, size_t index, std::vector<Proven>& proven) {
     const Epoch epoch(item.epoch());
     if (!proves({dispute.sender, dispute.receiver, cohort, epoch}, item, sender_key)) return false;
-    const auto transfers = read_transfers(item.transfers());
-    if (!transfers) return false;
-    for (const Transfer& one : *transfers) {
-        proven.push_back({one.label, epoch, one.amount, index});
+    for (const wire::Transfers& message : item.transfers()) {
+        const auto transfers = read_transfers(message);
+        for (const Transfer& one : transfers.value()) {
+            proven.push_back({one.label, epoch, one.amount, index});
+        }
     }
     return true;
 }

@@ -29,6 +29,15 @@ struct Books {
 // false-statement (with why, for people: the signer lied).
 Result<Books> next_books(const Books& before, const wire::Statement& statement);
 
+// An account whose cohort has ended: it has `last`, its channels give `back` what was in transit,
+// and come to `net` (received - sent + given back). What it cannot hold is left over: then it
+// claims more than there is, and the end of a cohort does not wait for that.
+struct AfterCohort {
+    Totals totals;
+    MoneyTotal left_over;  // not negative
+};
+AfterCohort after_cohort(const Totals& last, const MoneyTotal& back, const MoneyTotal& net);
+
 // A channel from a sender to a receiver whose ends do not match.
 struct Dispute {
     std::string sender;

@@ -105,6 +105,12 @@ std::string EvidenceFile::head() const {
     item.mutable_head()->set_signing_key(secure::to_bytes(keys.signing));
     item.mutable_head()->set_made_ms(static_cast<uint64_t>(context_.wall_us() / 1'000));
     item.mutable_head()->set_position(context_.state.position);
+    for (const secure::PublicKeys& former : context_.state.bank_keys) {
+        if (former == keys) continue;
+        bank_evidence::FormerKeys* out = item.mutable_head()->add_former();
+        out->set_channel_key(secure::to_bytes(former.channel));
+        out->set_signing_key(secure::to_bytes(former.signing));
+    }
     append_item(bundle, item);
     for (const Account& account : context_.state.accounts()) {
         if (account.keys().empty() && account.statements() == 0) continue;
@@ -116,6 +122,7 @@ std::string EvidenceFile::head() const {
         out->set_statement_digest(account.statement_digest());
         to_wire(account.totals, out->mutable_totals());
         out->set_exited(account.exited);
+        for (const Money sum : account.all_corrections()) out->add_corrections(sum.cents());
         append_item(bundle, item);
     }
     return bundle;
@@ -176,6 +183,11 @@ void EvidenceFile::seal(std::shared_ptr<Run> run, std::string bundle) {
         run->answer.line("evidence: " + std::to_string(run->statements) + " signed statements in " +
                          run->path + "; `bank verify " + run->path + " --bank-key " +
                          secure::fingerprint(context_.identity.keys()) + "` checks them");
+        if (context_.state.was_in_clear) {
+            run->answer.line(
+                "accounts of this bank were used with --insecure before: what they settled then is "
+                "not signed, and `bank verify` will say so");
+        }
         run->answer.fact("evidence", run->path).fact("statements", run->statements);
         run->done(std::move(run->answer));
     });

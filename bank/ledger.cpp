@@ -35,6 +35,11 @@ void Ledger::remember(const std::string& name, const Member& member) {
     kept_.insert_or_assign({{name, member.digest}, !member.cohort.empty()}, member.books);
 }
 
+uint64_t Ledger::committed_to(const std::string& bank_signing_key) const {
+    const auto found = committed_to_.find(bank_signing_key);
+    return found == committed_to_.end() ? 0 : found->second;
+}
+
 bool Ledger::has_signed_with(const std::string& name, const std::string& key) const {
     const auto found = members_.find(name);
     return found != members_.end() && found->second.keys.contains(key);
@@ -45,8 +50,19 @@ std::optional<wire::Statement> Ledger::read(const std::string& name, const std::
     const auto key = secure::key_from_bytes(signing_key);
     if (!key || !is_signed_by(signed_one, *key)) return std::nullopt;
     auto statement = read_statement(signed_one);
-    if (!statement || statement->name() != name || statement->bank() != bank_) return std::nullopt;
+    if (!statement || statement->name() != name || !banks_.contains(statement->bank()))
+        return std::nullopt;
     return statement;
+}
+
+void Ledger::correct(const bank_evidence::Account& row) {
+    // Where it does not begin with 0 the bank no longer knows all of them.
+    if (row.corrections().empty() || row.corrections(0) != 0) return;
+    auto& made = corrections_[row.name()];
+    for (const int64_t cents : row.corrections()) made.push_back(Money::from_cents(cents));
+    if (made.back().is_zero()) return;
+    notes_.push_back("the balance of " + row.name() + " was corrected by " +
+                     to_string(made.back()) + " in all: that is the bank's word alone");
 }
 
 // What an account is before its first statement: nothing but its opening balance.
@@ -129,6 +145,13 @@ bool Ledger::take(const bank_evidence::Committed& committed, const wire::Stateme
         problem("bad-books", what + ": " + books.error().message);
         return false;
     }
+    const Money adjustments = books.value().totals.adjustments;
+    const auto made = corrections_.find(name);
+    if (made != corrections_.end() && adjustments != member.books.totals.adjustments &&
+        std::find(made->second.begin(), made->second.end(), adjustments) == made->second.end()) {
+        problem("bad-books", what + " has corrections of " + to_string(adjustments) +
+                                 " that the bank does not say it made");
+    }
     member.books = std::move(books).value();
     return true;
 }
@@ -146,6 +169,7 @@ void Ledger::commit(const std::vector<const bank_evidence::Committed*>& cut) {
         if (!names.insert(committed->name()).second) {
             problem("broken-chain", "two statements of " + committed->name() + " in one cut");
         }
+        ++committed_to_[statement->bank()];
         take(*committed, *statement);
         statements.push_back(std::move(*statement));
     }
@@ -215,24 +239,23 @@ void Ledger::end_cohort(const bank_evidence::CohortEnd& end) {
     // is changed.
     std::map<std::string, Totals> last;
     for (const std::string& name : found->second) {
-        Totals& totals = last[name];
-        totals = members_[name].books.totals;
+        MoneyTotal back;
+        MoneyTotal net;
         for (const std::string& peer : found->second) {
             if (peer == name) continue;
             const Channel& here = channel(name, peer);
             const Channel& there = channel(peer, name);
-            const auto back = checked_subtract(here.sent_sum, there.received_sum);
-            const auto net = checked_subtract(here.received_sum, there.received_sum);
-            const auto balance = back ? checked_add(totals.balance, *back) : std::nullopt;
-            const auto carried = net ? checked_add(totals.carried, *net) : std::nullopt;
-            if (!balance || !carried) {
-                problem("bad-books", "the end of " + end.cohort_name() + " gives " + name +
-                                         " more than an account holds");
-                continue;
-            }
-            totals.balance = *balance;
-            totals.carried = *carried;
+            back += here.sent_sum;
+            back -= there.received_sum;
+            net += here.received_sum;
+            net -= there.received_sum;
         }
+        const AfterCohort after = after_cohort(members_[name].books.totals, back, net);
+        last[name] = after.totals;
+        if (after.left_over.is_zero()) continue;
+        notes_.push_back("the end of " + end.cohort_name() + " would give " + name + " " +
+                         after.left_over.to_string() +
+                         " more than an account holds: they are the bank's");
     }
     for (const auto& [name, totals] : last) {
         Member& member = members_[name];

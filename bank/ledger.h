@@ -22,14 +22,19 @@ struct Problem {
 
 class Ledger {
   public:
-    // Of the bank to which the statements have to be.
-    explicit Ledger(std::string bank_signing_key) : bank_(std::move(bank_signing_key)) {}
+    // Of the bank to which the statements have to be: all signing keys that it has and had.
+    explicit Ledger(std::set<std::string> bank_signing_keys)
+        : banks_(std::move(bank_signing_keys)) {}
 
     // The books of this account when this was the digest of its newest statement, in a cohort or
     // not, will be asked for. Before anything else.
     void keep(const std::string& name, const std::string& head) { wanted_.emplace(name, head); }
     // nullptr if the account never stood there.
     const Books* books_at(const std::string& name, const std::string& head, bool in_cohort) const;
+
+    // What the bank says of its operator's corrections, to which statements are compared. Before
+    // anything else.
+    void correct(const bank_evidence::Account& row);
 
     // All statements of one position.
     void commit(const std::vector<const bank_evidence::Committed*>& cut);
@@ -45,8 +50,11 @@ class Ledger {
     // Whether the account signed a committed statement with it.
     bool has_signed_with(const std::string& name, const std::string& key) const;
 
+    // How many committed statements are to this key of the bank.
+    uint64_t committed_to(const std::string& bank_signing_key) const;
+
     const std::vector<Problem>& problems() const { return problems_; }
-    // What is no problem and has to be known: keys that changed.
+    // What is no problem and has to be known: keys that changed, corrections.
     const std::vector<std::string>& notes() const { return notes_; }
 
   private:
@@ -70,9 +78,11 @@ class Ledger {
     void remember(const std::string& name, const Member& member);
     const Channel& channel(const std::string& of, const std::string& peer) const;
 
-    std::string bank_;
+    std::set<std::string> banks_;
+    std::map<std::string, uint64_t> committed_to_;  // by the bank's signing key
     std::map<std::string, Member, std::less<>> members_;
     std::map<std::string, std::set<std::string>> cohorts_;  // by initiator: who is in it
+    std::map<std::string, std::vector<Money>, std::less<>> corrections_;
     std::set<std::pair<std::string, std::string>> wanted_;
     std::map<std::pair<std::pair<std::string, std::string>, bool>, Books> kept_;
     std::vector<Problem> problems_;

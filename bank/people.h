@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "bank/domain/people.h"
 #include "bank/records.pb.h"
@@ -23,6 +24,7 @@ struct Person {
     std::string code;  // to verify with; empty when verified
     Role role = Role::customer;
     uint64_t registration = 0;  // the nonce of the registration: repeated, it is the same one
+    uint64_t since_ms = 0;      // of the registration, since 1970; 0: not known
 };
 
 class People {
@@ -43,12 +45,20 @@ class People {
     const ByEmail& all() const { return by_email_; }
     size_t size() const { return by_email_.size(); }
     size_t unverified() const { return unverified_.size(); }
+    // Of those who are not verified and have no role but a customer's, the one who registered
+    // first. nullptr if there is none.
+    const Person* oldest_unverified() const;
 
   private:
+    void forget(const std::string& email);
+
     ByEmail by_email_;
-    std::set<std::string, std::less<>> unverified_;
+    // Who is not verified, by the time of the registration.
+    std::set<std::pair<uint64_t, std::string>> unverified_;
 };
 
+// The record that makes the bank forget the person.
+void to_removal(const Person& person, bank_records::PersonRecord* out);
 void to_record(const Person& person, bank_records::PersonRecord* out);
 
 }  // namespace p2pbank::bank

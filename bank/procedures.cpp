@@ -80,7 +80,10 @@ void Procedures::new_cohort(Requester requester, const Account& account, uint32_
                                                          "has ended; try again"));
         return;
     }
-    if (context_.state.forming.contains(account.name)) {
+    const bool asked = std::any_of(forming_.begin(), forming_.end(), [&](const Forming& forming) {
+        return forming.first == account.name;
+    });
+    if (asked || context_.state.forming.contains(account.name)) {
         reply_(requester, failure("busy", account.name + " is about to join a cohort; try again"));
         return;
     }
@@ -134,6 +137,12 @@ void Procedures::probe_more(Forming& forming) {
 }
 
 void Procedures::on_probe_answer(const Account& account, uint64_t nonce) {
+    for (auto at = looking_.begin(); at != looking_.end(); ++at) {
+        if (at->nonce != nonce || at->name != account.name) continue;
+        at->answers = true;
+        if (advance(*at)) looking_.erase(at);
+        return;
+    }
     for (auto at = forming_.begin(); at != forming_.end(); ++at) {
         Forming& forming = *at;
         if (forming.nonce != nonce || forming.stage != Stage::probing) continue;
@@ -412,41 +421,54 @@ Result<Answer> Procedures::end_cohort(const Cohort& cohort, const Operation* ope
     Answer answer = success("delete-cohort " + cohort.name + " members " + joined(members));
     answer.fact("cohort", cohort.name);
     std::vector<std::vector<Answer::Fact>> given_back;
+    MoneyTotal unclaimed;
     for (const std::string& name : members) {
         const Account& account = *state.find(name);
         Totals totals = account.totals;
         if (operation != nullptr) {
             totals = operation->settlements.find(name)->second.totals;
         }
+        MoneyTotal all_back;
+        MoneyTotal all_net;
         for (const std::string& peer_name : members) {
             if (peer_name == name) continue;
             const Channel& here = state.channel(operation, account, peer_name);
             const Channel& there = state.channel(operation, *state.find(peer_name), name);
             // received - sent + given back, where given back is sent - received there.
-            const Money back = must_subtract(here.sent_sum, there.received_sum);
-            const Money net = must_subtract(here.received_sum, there.received_sum);
-            const auto balance = checked_add(totals.balance, back);
-            const auto carried = checked_add(totals.carried, net);
-            if (!balance || !carried) {
-                return Error{"limit",
-                             name + " cannot hold the " + to_string(back) +
-                                 " that would be given back: let it withdraw something and "
-                                 "take a checkpoint first; nothing was changed"};
-            }
-            totals.balance = *balance;
-            totals.carried = *carried;
+            MoneyTotal back;
+            back += here.sent_sum;
+            back -= there.received_sum;
+            all_back += back;
+            all_net += here.received_sum;
+            all_net -= there.received_sum;
             if (back.is_zero()) continue;
-            answer.line("gave back " + to_string(back) + " to " + name + ", in transit to " +
+            answer.line("gave back " + back.to_string() + " to " + name + ", in transit to " +
                         peer_name);
-            given_back.push_back({{"amount", to_string(back), true},
+            given_back.push_back({{"amount", back.to_string(), true},
                                   {"to", name, false},
                                   {"in_transit_to", peer_name, false}});
         }
+        const AfterCohort after = after_cohort(totals, all_back, all_net);
+        if (!after.left_over.is_zero()) {
+            if (operation != nullptr) {
+                return Error{"limit", name + " cannot hold the " + all_back.to_string() +
+                                          " that would be given back: let it withdraw something "
+                                          "and take a checkpoint first; nothing was changed "
+                                          "(--force ends the cohort all the same)"};
+            }
+            answer.line(name + " cannot hold " + after.left_over.to_string() +
+                        " of it: they are in the bank's own account unclaimed");
+            unclaimed += after.left_over;
+        }
         auto* end = ended->add_members();
         end->set_name(name);
-        to_wire(totals, end->mutable_totals());
+        to_wire(after.totals, end->mutable_totals());
     }
     answer.tables.emplace_back("given_back", std::move(given_back));
+    if (!unclaimed.is_zero()) {
+        ended->mutable_unclaimed()->set_low(unclaimed.low_bits());
+        ended->mutable_unclaimed()->set_high(unclaimed.high_bits());
+    }
     context_.commit(record);
     for (const std::string& name : members) decisions_.tell_end(*state.find(name));
     return answer;
@@ -559,21 +581,49 @@ std::optional<Answer> Procedures::close(const Account& account, const wire::Exit
     if (!last) return failure("refused", "the last balance cannot be taken as it is");
     const Totals totals = from_wire(last->totals());
     if (auto why_not = why_not_close(account, empty, totals.balance)) return why_not;
-    const auto dealings =
-        checked_add(account.totals.dealings, context_.state.business.pending_sum(account.name));
-    if (totals.carried != account.totals.carried || dealings != totals.dealings) {
+    if (totals.carried != account.totals.carried ||
+        !context_.state.business.are_dealings(account.name, account.totals.dealings,
+                                              totals.dealings)) {
         context_.notice(Severity::error,
                         "refuses the last balance of " + account.name + ": it does not add up");
         return failure("refused", "the last balance does not add up");
     }
     State::Record record;
     record.mutable_exited()->set_name(account.name);
-    *record.mutable_exited()->mutable_statement() = exit.statement();
+    *record.mutable_exited()->mutable_statement() = known_part(exit.statement());
     if (context_.sealed()) {
         record.mutable_exited()->set_signing_key(secure::to_bytes(account.keys().signing));
     }
     context_.commit(record);
     return std::nullopt;
+}
+
+// --- whether a program answers
+// -----------------------------------------------------------------------------
+
+void Procedures::look_for(const Account& account, Looked looked) {
+    Looking looking;
+    looking.name = account.name;
+    looking.looked = std::move(looked);
+    looking.nonce = context_.random.next();
+    looking.deadline = context_.now + timing::kProbing;
+    looking.at = context_.now;
+    looking_.push_back(std::move(looking));
+    if (advance(looking_.back())) looking_.pop_back();
+}
+
+bool Procedures::advance(Looking& looking) {
+    const Account& account = *context_.state.find(looking.name);
+    if (looking.answers || !account.attached || context_.now >= looking.deadline) {
+        looking.looked(account, looking.answers);
+        return true;
+    }
+    if (context_.now < looking.at) return false;
+    wire::Datagram message;
+    message.mutable_probe()->set_nonce(looking.nonce);
+    context_.send(account, message);
+    looking.at = context_.now + looking.retry.next(context_.random);
+    return false;
 }
 
 // --- audit
@@ -642,6 +692,7 @@ void Procedures::on_timer() {
     run(forming_);
     run(ending_);
     run(exiting_);
+    run(looking_);
     run(audits_);
 }
 
@@ -655,6 +706,7 @@ std::optional<TimePoint> Procedures::next_wake() const {
     for (const Forming& forming : forming_) both(forming);
     for (const Ending& ending : ending_) both(ending);
     for (const Exiting& exiting : exiting_) consider(std::min(exiting.deadline, exiting.at));
+    for (const Looking& looking : looking_) consider(std::min(looking.deadline, looking.at));
     for (const Audit& audit : audits_) consider(std::min(audit.deadline, audit.at));
     return wake;
 }

@@ -49,6 +49,9 @@ class Procedures {
     void on_settle_refused(const Account& account, const wire::SettleRefused& refused);
     void on_exit(const Requester& requester, const Account& account, const wire::Exit& exit);
     void on_report(const Account& account, const wire::Report& report);
+    // Whether the account's program answers. Called once, now or later.
+    using Looked = std::function<void(const Account& account, bool answers)>;
+    void look_for(const Account& account, Looked looked);
     // Somebody has acknowledged a decision or the end of a cohort.
     void on_acknowledged();
 
@@ -96,6 +99,15 @@ class Procedures {
         TimePoint at{};
         Backoff retry{timing_first(), timing_most()};
     };
+    struct Looking {
+        std::string name;
+        Looked looked;
+        uint64_t nonce = 0;
+        bool answers = false;
+        TimePoint deadline{};
+        TimePoint at{};
+        Backoff retry{timing_first(), timing_most()};
+    };
     struct Audit {
         Requester requester;
         uint64_t nonce = 0;
@@ -111,6 +123,7 @@ class Procedures {
     bool advance(Forming& forming);
     bool advance(Ending& ending);
     bool advance(Exiting& exiting);
+    bool advance(Looking& looking);
     bool advance(Audit& audit);
     void probe_more(Forming& forming);
     bool begin_joining(Forming& forming);
@@ -136,6 +149,7 @@ class Procedures {
     std::list<Forming> forming_;
     std::list<Ending> ending_;
     std::list<Exiting> exiting_;
+    std::list<Looking> looking_;
     std::list<Audit> audits_;
 };
 

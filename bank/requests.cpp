@@ -1,4 +1,6 @@
 // What customer processes ask for: to be attached, and commands that they pass on. Part of Bank.
+#include <algorithm>
+
 #include "bank/bank.h"
 #include "common/base/names.h"
 #include "common/wire/convert.h"
@@ -6,6 +8,17 @@
 namespace p2pbank {
 
 using namespace bank;
+
+namespace {
+
+// "Bank", "BANK": people would take it for the bank.
+bool is_like_bank(std::string_view name) {
+    constexpr std::string_view kBank = "bank";
+    return std::equal(name.begin(), name.end(), kBank.begin(), kBank.end(),
+                      [](char a, char b) { return a == b || a == b - 'a' + 'A'; });
+}
+
+}  // namespace
 
 void Bank::on_customer_command(const wire::Datagram& datagram, const Origin& from) {
     const wire::Command& command = datagram.command();
@@ -43,6 +56,9 @@ void Bank::on_customer_command(const wire::Datagram& datagram, const Origin& fro
 std::optional<Answer> Bank::why_not_open(std::string_view name, const wire::Open& open) const {
     const auto checked = check_name(name);
     if (!checked) return failure(checked.error());
+    if (is_like_bank(name)) {
+        return failure("bad-name", "it would be taken for the bank itself: choose another name");
+    }
     if (open.balance() > static_cast<uint64_t>(limits::kMaxAmountUnits) * 100) {
         return failure("bad-amount", "the most is 1000000000000000");
     }
@@ -100,6 +116,11 @@ void Bank::on_open(const wire::Datagram& datagram, const wire::Command& command,
         auto why_not = why_not_open(open.name(), open);
         const auto keys = context_.sealed() ? bindings_.keys_of(from, open.signing_key(), nullptr)
                                             : Result<secure::PublicKeys>(secure::PublicKeys());
+        if (why_not && why_not->code == "name-taken" && !known->exited && context_.sealed()) {
+            why_not->text = "there is an account " + open.name() +
+                            " already; if it is yours: sign-in <email>, then bind " + open.name() +
+                            "; otherwise choose another name";
+        }
         if (!why_not && !keys) why_not = failure(keys.error());
         const auto owner = why_not ? Result<std::string>(std::string()) : owner_of(open, from);
         if (!owner) why_not = failure(owner.error());
@@ -172,7 +193,7 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
         context_.send(from, std::move(message));
         return;
     }
-    if (datagram.instance() < account->boots) return;
+    if (datagram.instance() < account->boots) return tell_newer_run(*account, from);
     if (datagram.instance() == account->boots && account->attached && !account->exited &&
         (attach.ip() != account->ip || attach.port1() != account->port1 ||
          attach.port2() != account->port2)) {
@@ -205,9 +226,9 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
         context_.commit(record);
         context_.heard(*account, from.address);
         if (!taken.empty()) {
-            context_.notice(Severity::info, account->name + " is now that of the key " +
-                                                secure::fingerprint(taken) + " at " +
-                                                to_string(from.address));
+            context_.notice(Severity::info,
+                            "account " + account->name + " is now bound to the key " +
+                                secure::fingerprint(taken) + " at " + to_string(from.address));
         }
     } else if (!taken.empty() && !account->exited) {
         return;  // nothing was taken over
@@ -222,10 +243,19 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
     out->set_epoch(account->epoch);
     out->set_statements(account->statements());
     out->set_statement_digest(account->statement_digest());
+    out->set_boots(account->boots);
     context_.send(from, std::move(message));
     if (account->ended_cohort().value() != 0) {
         context_.send(from, decisions_.cohort_ended(*account));
     }
+}
+
+// To an earlier run of the program, or one from an older copy of its state.
+void Bank::tell_newer_run(const Account& account, const Origin& from) {
+    wire::Datagram message;
+    message.mutable_attach_reply()->set_known(true);
+    message.mutable_attach_reply()->set_boots(account.boots);
+    context_.send(from, std::move(message));
 }
 
 // An account that nobody has, for a process without one: the one that it names, or that is

@@ -4,6 +4,7 @@
 #include "bank/decisions.h"
 #include "common/base/limits.h"
 #include "common/base/text.h"
+#include "common/core/digest.h"
 #include "common/core/statement.h"
 #include "common/wire/convert.h"
 
@@ -30,7 +31,7 @@ void Decisions::on_settle(Account& account, const wire::Datagram& datagram, cons
             ? cohort == nullptr || cohort->operation != id || cohort->stage == CohortStage::active
             : settle.kind() != wire::OPERATION_CHECKPOINT ||
                   CohortId(datagram.cohort()) != account.cohort || initiator == nullptr ||
-                  initiator->cohort != account.cohort) {
+                  !may_take_part(*initiator, account)) {
         return reply(false);
     }
     if (!is_begun(id, settle.kind(), account)) return reply(false);
@@ -45,8 +46,9 @@ void Decisions::on_settle(Account& account, const wire::Datagram& datagram, cons
             operation->settlements.find(account.name)->second.statement.statement();
         const bool same = held.empty() || held == settle.statement().statement();
         if (!same) {
-            context_.notice(Severity::error, "refuses the settlement of " + account.name + " for " +
-                                                 to_string(id) + ": it has signed another one");
+            tell_refused(Severity::error, account,
+                         "refuses the settlement of " + account.name + " for " + to_string(id) +
+                             ": it has signed another one");
         }
         return reply(same);
     }
@@ -57,22 +59,21 @@ void Decisions::on_settle(Account& account, const wire::Datagram& datagram, cons
     const Totals totals = p2pbank::from_wire(statement->totals());
     // What it paid and borrowed has to be what the bank accepted, to the last deal.
     heard_in_epoch(account, datagram.epoch());
-    const auto dealings =
-        checked_add(account.totals.dealings, context_.state.business.pending_sum(account.name));
-    if (dealings != totals.dealings) {
+    if (!context_.state.business.are_dealings(account.name, account.totals.dealings,
+                                              totals.dealings)) {
         // Most likely late: the customer has left the operation and made another deal since.
-        context_.notice(Severity::info, "a settlement of " + account.name + " for " +
-                                            to_string(id) +
-                                            " does not have the deals that are pending now");
+        tell_refused(Severity::info, account,
+                     "a settlement of " + account.name + " for " + to_string(id) +
+                         " does not have the deals that are pending now");
         return reply(false);
     }
     State::Record record;
     auto* settled = record.mutable_settled();
-    *settled->mutable_operation() = settle.operation();
+    to_wire(id, settled->mutable_operation());
     settled->set_kind(settle.kind());
     settled->set_name(account.name);
     settled->set_epoch(datagram.epoch());
-    *settled->mutable_statement() = settle.statement();
+    *settled->mutable_statement() = known_part(settle.statement());
     if (context_.sealed()) {
         settled->set_signing_key(secure::to_bytes(account.keys().signing));
     }
@@ -90,12 +91,20 @@ std::optional<wire::Statement> Decisions::take(const Account& account,
             ? "the last statement of " + account.name
             : "the settlement of " + account.name + " for " + to_string(expected.operation);
     const auto refuse = [&](const std::string& why) {
-        context_.notice(Severity::error, "refuses " + what + ": " + why);
+        tell_refused(Severity::error, account, "refuses " + what + ": " + why);
         return std::nullopt;
     };
     const bool sealed = context_.sealed();
     auto statement = read_statement(signed_one);
     if (!statement) return refuse("it is not readable");
+    // It is kept as it came, for good: also with an accusation.
+    if (!is_canonical(signed_one) || statement->transfers().size() > Digest::kBytes ||
+        !is_sane(statement->activity())) {
+        return refuse("it is not written as a statement is");
+    }
+    if (!sealed && !(signed_one.signature().empty() && statement->bank().empty())) {
+        return refuse("it is for another bank");
+    }
     if (sealed && !is_signed_by(signed_one, account.keys().signing)) {
         return refuse("it is not signed with the key of " + account.name);
     }
@@ -113,8 +122,9 @@ std::optional<wire::Statement> Decisions::take(const Account& account,
     // Late, or of a copy of the customer's state: no lie.
     if (statement->number() != account.statements() + 1 ||
         statement->previous() != account.statement_digest()) {
-        context_.notice(Severity::info, "refuses " + what + ": it does not follow statement " +
-                                            std::to_string(account.statements()));
+        tell_refused(Severity::info, account,
+                     "refuses " + what + ": it does not follow statement " +
+                         std::to_string(account.statements()));
         return std::nullopt;
     }
     const auto books = next_books({account.totals, account.channels()}, *statement);
@@ -125,8 +135,26 @@ std::optional<wire::Statement> Decisions::take(const Account& account,
         }
         return refuse(books.error().message);
     }
-    if (!is_sane(statement->activity())) return refuse("its activity cannot be kept");
+    // Nothing signed shows what the bank told of its operator's corrections: so nobody is accused.
+    const Money adjustments = books.value().totals.adjustments;
+    const auto known = account.all_corrections();
+    if (adjustments != account.totals.adjustments &&
+        std::find(known.begin(), known.end(), adjustments) == known.end()) {
+        return refuse("it has corrections of " + to_string(adjustments) +
+                      " that the operator never made");
+    }
     return statement;
+}
+
+void Decisions::tell_refused(Severity severity, const Account& account, const std::string& text) {
+    if (!refusals_.allow(context_.now, account.name)) return;
+    const uint64_t left_out = refusals_.take_left_out();
+    if (left_out > 0) {
+        context_.notice(severity,
+                        "statements and operations refused in the last minutes and not told: " +
+                            std::to_string(left_out));
+    }
+    context_.notice(severity, text);
 }
 
 std::optional<wire::Statement> Decisions::last_statement(const Account& account,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "bank/timing.h"
 #include "common/base/check.h"
 #include "common/base/limits.h"
 #include "common/base/names.h"
@@ -144,8 +145,7 @@ void SignIn::register_person(const Origin& from, const wire::Ask& ask, const Wor
     const auto strong = check_password(ask.secrets().password(), email.value());
     if (!strong) return tell(from, ask.nonce(), failure(strong.error()));
     if (const auto why = busy()) return tell(from, ask.nonce(), failure(*why));
-    if (context_.state.business.people().size() >= limits::kMaxPeople ||
-        context_.state.business.people().unverified() >= limits::kMaxUnverifiedPeople) {
+    if (!make_room()) {
         return tell(from, ask.nonce(),
                     failure("busy", "the bank cannot take more registrations now"));
     }
@@ -168,6 +168,7 @@ void SignIn::registered(const Pending& pending, const JobResult& result) {
     person.name = pending.name;
     person.password_hash = result.text;
     person.registration = pending.nonce;
+    person.since_ms = static_cast<uint64_t>(std::max<int64_t>(0, context_.wall_us() / 1'000));
     do {
         person.code.clear();
         for (size_t i = 0; i < kCodeLength; ++i) {
@@ -177,6 +178,38 @@ void SignIn::registered(const Pending& pending, const JobResult& result) {
     commit(person);
     context_.notice(Severity::info, "verification code of " + person.email + ": " + person.code);
     tell(pending.from, pending.nonce, registered_answer(person));
+}
+
+bool SignIn::make_room() {
+    const People& people = context_.state.business.people();
+    const int64_t now_ms = context_.wall_us() / 1'000;
+    const int64_t life_ms = duration_cast<milliseconds>(timing::kUnverifiedLife).count();
+    uint64_t late = 0;
+    uint64_t early = 0;
+    while (const Person* oldest = people.oldest_unverified()) {
+        // When somebody of an older version registered is not known.
+        const auto since_ms = static_cast<int64_t>(oldest->since_ms);
+        const bool in_time = since_ms == 0 || now_ms - since_ms < life_ms;
+        const bool fits = people.unverified() < limits::kMaxUnverifiedPeople &&
+                          people.size() < limits::kMaxPeople;
+        if (in_time && fits) break;
+        (in_time ? early : late) += 1;
+        // Somebody else may register with that e-mail.
+        sessions_.end_others(oldest->email, 0);
+        State::Record record;
+        to_removal(*oldest, record.mutable_person());
+        context_.commit(record);
+    }
+    if (late > 0) {
+        context_.notice(Severity::info, std::to_string(late) +
+                                            " did not verify their e-mails within a day and are "
+                                            "forgotten");
+    }
+    if (early > 0) {
+        context_.notice(Severity::warning,
+                        "too many wait to be verified: the one who registered first is forgotten");
+    }
+    return people.unverified() < limits::kMaxUnverifiedPeople && people.size() < limits::kMaxPeople;
 }
 
 void SignIn::verify(const Origin& from, const wire::Ask& ask, const Words& words) {

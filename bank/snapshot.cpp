@@ -46,6 +46,9 @@ void write_account(const Account& account, records::Account* out) {
     }
     out->set_statements(account.details->statements);
     out->set_statement_digest(account.details->statement_digest);
+    for (const Money earlier : account.details->earlier_corrections) {
+        out->add_earlier_corrections(earlier.cents());
+    }
     for (const bank_evidence::Accusation& accusation : account.details->accusations) {
         *out->add_accusations() = accusation;
     }
@@ -61,6 +64,13 @@ void State::snapshot(const std::function<void(std::string)>& take) const {
     out->set_next_cohort(next_cohort);
     out->set_position(position);
     for (const uint64_t hash : table_hashes) out->add_table_hashes(hash);
+    for (const secure::PublicKeys& keys : bank_keys) {
+        records::BankKeys* written = out->add_bank_keys();
+        written->set_channel(secure::to_bytes(keys.channel));
+        written->set_signing(secure::to_bytes(keys.signing));
+    }
+    out->set_sealed(was_sealed);
+    out->set_in_clear(was_in_clear);
     for (const auto& [initiator, operation] : operations) {
         records::Operation* written = out->add_operations();
         to_wire(operation.id, written->mutable_id());
@@ -91,6 +101,7 @@ void State::snapshot(const std::function<void(std::string)>& take) const {
         for (const std::string& name : commit.unacked) written->add_unacked(name);
         written->set_cohort(commit.cohort.value());
     }
+    for (const OperationId& id : rollbacks) to_wire(id, out->add_rollbacks());
     for (const auto& [id, cohort] : cohorts) {
         records::Cohort* written = out->add_cohorts();
         written->set_id(id.value());
@@ -126,6 +137,11 @@ Result<void> State::apply_snapshot(const records::Snapshot& in) {
     counter = in.counter();
     next_cohort = in.next_cohort();
     table_hashes.assign(in.table_hashes().begin(), in.table_hashes().end());
+    for (const records::BankKeys& keys : in.bank_keys()) {
+        if (auto applied = apply_bank_keys(keys); !applied) return applied;
+    }
+    was_sealed = in.sealed();
+    was_in_clear = in.in_clear();
     for (const records::Operation& read : in.operations()) {
         Operation& operation = operations[read.id().initiator()];
         operation.id = from_wire(read.id());
@@ -160,6 +176,7 @@ Result<void> State::apply_snapshot(const records::Snapshot& in) {
         commit.unacked.insert(read.unacked().begin(), read.unacked().end());
         commit.cohort = CohortId(read.cohort());
     }
+    for (const wire::OperationId& read : in.rollbacks()) rollbacks.insert(from_wire(read));
     for (const records::Cohort& read : in.cohorts()) {
         if (read.stage() > static_cast<uint32_t>(CohortStage::freezing)) return bad("a cohort");
         Cohort& cohort = cohorts[CohortId(read.id())];
@@ -190,6 +207,8 @@ Result<void> State::apply_account(const records::Account& in) {
     account.proven = in.proven();
     account.boots = in.boots();
     account.epoch = in.epoch();
+    // A snapshot of an earlier version does not say it of the whole; a key does (set_keys).
+    if (!was_sealed && in.channel_key().empty() && in.attached()) was_in_clear = true;
     for (const wire::Channel& channel : in.channels()) {
         auto read = from_wire(channel);
         if (!read) return bad("a channel");
@@ -211,6 +230,9 @@ Result<void> State::apply_account(const records::Account& in) {
     if (in.statements() != 0) {
         account.more().statements = in.statements();
         account.more().statement_digest = in.statement_digest();
+    }
+    for (const int64_t earlier : in.earlier_corrections()) {
+        account.more().earlier_corrections.push_back(Money::from_cents(earlier));
     }
     for (const bank_evidence::Accusation& accusation : in.accusations()) {
         account.more().accusations.push_back(accusation);

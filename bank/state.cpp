@@ -48,6 +48,19 @@ const secure::PublicKeys& Account::keys() const {
     return details ? details->keys : nobody;
 }
 
+std::vector<Money> Account::all_corrections() const {
+    std::vector<Money> all;
+    if (details) all = details->earlier_corrections;
+    all.push_back(corrections);
+    return all;
+}
+
+void Account::correct(Money new_corrections) {
+    if (new_corrections == corrections) return;
+    more().earlier_corrections.push_back(corrections);
+    corrections = new_corrections;
+}
+
 const std::string& Account::statement_digest() const {
     static const std::string none;
     return details ? details->statement_digest : none;
@@ -120,7 +133,7 @@ Account& State::add_account(std::string name) {
 }
 
 std::optional<bool> State::decision(const OperationId& id) const {
-    if (committed.contains(id)) return true;
+    if (committed.contains(id) || rollbacks.contains(id)) return true;
     const auto found = operations.find(id.initiator);
     if (found == operations.end() || found->second.id < id) {
         // Nobody but the bank could commit what the bank initiated, and it knows nothing of this.
@@ -166,7 +179,8 @@ Result<void> State::apply(const Record& record) {
         case Record::kStarted:
             boots = record.started().boots();
             closed_cleanly = false;
-            return {};
+            return record.started().has_keys() ? apply_bank_keys(record.started().keys())
+                                               : Result<void>();
         case Record::kClosed:
             closed_cleanly = true;
             return {};
@@ -408,7 +422,7 @@ Result<void> State::apply_exited(const records::Exited& exited) {
     settle(*account, last, "exit");
     telling_([&] { return account_closed(account->name, telling_.at_us); });
     account->totals = last.totals;
-    account->corrections = account->totals.adjustments;
+    account->correct(account->totals.adjustments);
     account->exited = true;
     // It was in no operation: what it was still to hear of has been heard.
     for (auto at = committed.begin(); at != committed.end();) {
@@ -438,13 +452,52 @@ Result<void> State::apply_accused(const bank_evidence::Accusation& accused) {
 }
 
 // From now on the operation is known as aborted, or not known: nobody is left who could ask and
-// mean it.
+// mean it. Only a rollback is remembered: its initiator says who took part.
 State::CommittedMap::iterator State::forget(CommittedMap::iterator at) {
     const auto newest_one = operations.find(at->first.initiator);
     if (newest_one != operations.end() && newest_one->second.id == at->first) {
         newest_one->second.aborted = true;
     }
+    if (at->second.kind == wire::OPERATION_ROLLBACK) remember_rollback(at->first);
     return committed.erase(at);
+}
+
+// Nobody votes, settles or begins anything while it is in doubt about another operation. So an
+// account is waited for in one operation at most, and in one rollback of each initiator that only
+// says that it held back: those are remembered, for whoever asks. What is waited for stays bounded,
+// whoever does not acknowledge.
+void State::take_for_acked(const OperationId& id, const records::Decided& decided,
+                           const Operation& operation) {
+    std::set<std::string, std::less<>> took_part{id.initiator};
+    for (const wire::RolledBack& rolled : decided.rolled_back()) took_part.insert(rolled.name());
+    for (const auto& [name, settlement] : operation.settlements) took_part.insert(name);
+    const bool rollback = decided.kind() == wire::OPERATION_ROLLBACK;
+    for (auto at = committed.begin(); at != committed.end();) {
+        auto& unacked = at->second.unacked;
+        if (at->first == id || unacked.empty()) {
+            ++at;
+            continue;
+        }
+        for (const std::string& name : took_part) unacked.erase(name);
+        if (rollback && at->second.kind == wire::OPERATION_ROLLBACK &&
+            at->first.initiator == id.initiator) {
+            for (const std::string& name : decided.participants()) unacked.erase(name);
+        }
+        at = unacked.empty() ? forget(at) : std::next(at);
+    }
+}
+
+void State::remember_rollback(const OperationId& id) {
+    const Account* initiator = find(id.initiator);
+    if (initiator == nullptr || initiator->cohort.value() == 0) return;
+    rollbacks.insert({id.initiator, id.epoch, id.counter});
+    const auto oldest = rollbacks.lower_bound({id.initiator, 0, 0});
+    const auto next = std::find_if(oldest, rollbacks.end(), [&](const OperationId& other) {
+        return other.initiator != id.initiator;
+    });
+    if (static_cast<size_t>(std::distance(oldest, next)) > limits::kMaxRollbacksKnown) {
+        rollbacks.erase(oldest);
+    }
 }
 
 Operation& State::newest(const OperationId& id, wire::OperationKind kind) {
@@ -458,6 +511,17 @@ Operation& State::newest(const OperationId& id, wire::OperationKind kind) {
     }
     if (is_of_bank(id)) counter = std::max(counter, id.counter);
     return operation;
+}
+
+Result<void> State::apply_bank_keys(const records::BankKeys& in) {
+    const auto channel = secure::key_from_bytes(in.channel());
+    const auto signing = secure::key_from_bytes(in.signing());
+    if (!channel || !signing) return bad("the bank's keys");
+    const secure::PublicKeys keys{*channel, *signing};
+    if (!bank_keys.empty() && bank_keys.back() == keys) return {};
+    std::erase(bank_keys, keys);  // an old key that has come back
+    bank_keys.push_back(keys);
+    return {};
 }
 
 Result<void> State::apply_opened(const records::Opened& opened) {
@@ -507,6 +571,7 @@ Result<void> State::apply_attached(const records::Attached& attached) {
     raise_epoch(*account, attached.epoch());
     account->attached = true;
     account->proven = attached.proven();
+    (account->keys().empty() ? was_in_clear : was_sealed) = true;
     return {};
 }
 
@@ -516,6 +581,10 @@ Result<void> State::apply_bound(const records::Bound& bound) {
     const auto set = set_keys(*account, bound.channel_key(), bound.signing_key());
     if (!set) return set;
     if (bound.reset()) reset(*account, bound.epoch());
+    if (!bound.owner().empty() && bound.owner() != account->owner()) {
+        account->more().owner = bound.owner();
+        telling_([&] { return account_owned(account->name, bound.owner()); });
+    }
     return {};
 }
 
@@ -538,6 +607,7 @@ Result<void> State::set_keys(Account& account, const std::string& channel_key,
     }
     if (account.details || !keys.empty()) account.more().keys = keys;
     if (keys.empty()) return {};
+    was_sealed = true;
     by_key_.emplace(keys.channel, &account);
     by_key_.emplace(keys.signing, &account);
     return {};
@@ -597,6 +667,7 @@ Result<void> State::apply_decided(const records::Decided& decided) {
     Committed& commit = committed[id];
     commit.kind = decided.kind();
     commit.unacked.insert(decided.participants().begin(), decided.participants().end());
+    take_for_acked(id, decided, operation);
     if (decided.kind() == wire::OPERATION_CHECKPOINT || decided.kind() == wire::OPERATION_JOIN) {
         const auto applied = apply_settlements(operation);
         if (!applied) return applied;
@@ -689,6 +760,12 @@ Result<void> State::apply_cohort_ended(const records::CohortEnded& ended) {
         std::erase_if(committed, [&](const auto& entry) {
             return entry.first.initiator == member || entry.second.cohort == id;
         });
+        std::erase_if(rollbacks,
+                      [&](const OperationId& rollback) { return rollback.initiator == member; });
+    }
+    if (ended.has_unclaimed()) {
+        const auto& unclaimed = ended.unclaimed();
+        business.keep_unclaimed(MoneyTotal::from_bits(unclaimed.high(), unclaimed.low()));
     }
     telling_([&] {
         return cohort_end(position, id.value(), found->second.name, by_force, telling_.at_us);
@@ -705,7 +782,7 @@ Result<void> State::apply_edited(const records::Edited& edited) {
     const Money by = Money::from_cents(edited.correction());
     const auto corrections = checked_add(account->corrections, by);
     if (!corrections) return bad("edited");
-    account->corrections = *corrections;
+    account->correct(*corrections);
     if (!account->attached) {  // no process has it yet: nobody else could apply it
         const auto missing = checked_subtract(*corrections, account->totals.adjustments);
         const auto balance =

@@ -41,6 +41,9 @@ struct AccountDetails {
     // The chain of its statements: the number and the digest of the newest that is committed.
     uint64_t statements = 0;
     std::string statement_digest;
+    // What Account::corrections was before, oldest first: the customer may not have heard of the
+    // newest. Empty if there have been none.
+    std::vector<Money> earlier_corrections;
     // What it was found out in, without the evidence, which the history has. At most
     // limits::kMaxAccusations.
     std::vector<bank_evidence::Accusation> accusations;
@@ -69,6 +72,10 @@ struct Account {
     // What data.csv shows: the settled balance, with corrections that are still on their way as far
     // as the balance covers them.
     Money shown_balance() const;
+    // All that `corrections` has been, in order. It begins with 0, unless the journal is from
+    // before they were kept.
+    std::vector<Money> all_corrections() const;
+    void correct(Money new_corrections);
     const std::string& owner() const;
     const secure::PublicKeys& keys() const;
     uint64_t statements() const { return details ? details->statements : 0; }
@@ -160,6 +167,10 @@ class State {
     std::map<std::string, Operation, std::less<>> operations;  // by initiator
     using CommittedMap = std::map<OperationId, Committed>;
     CommittedMap committed;
+    // Rollbacks in cohorts that have not ended, committed and acknowledged by all whom
+    // the initiator named; of each the newest limits::kMaxRollbacksKnown. Whoever voted for one and
+    // was not named has to hear the same as the others, however late it asks.
+    std::set<OperationId> rollbacks;
     std::map<CohortId, Cohort> cohorts;
     Business business;
     // How many records were ever applied.
@@ -168,12 +179,22 @@ class State {
     // Members of forming cohorts, who are not to be picked twice.
     std::map<std::string, CohortId, std::less<>> forming;
     bool closed_cleanly = false;  // the last run of the bank
-    bool table_changed = false;   // since whoever writes the table cleared it
+    // The bank's own keys, as far as it ever started with any: those of its last run come last.
+    std::vector<secure::PublicKeys> bank_keys;
+    // How the processes came that have had accounts: with keys, and in clear.
+    bool was_sealed = false;
+    bool was_in_clear = false;
+    bool table_changed = false;  // since whoever writes the table cleared it
 
   private:
     Account& add_account(std::string name);
     CommittedMap::iterator forget(CommittedMap::iterator at);
+    void remember_rollback(const OperationId& id);
+    // Whoever took part in this one has left all earlier ones: it is not waited for there any more.
+    void take_for_acked(const OperationId& id, const bank_records::Decided& decided,
+                        const Operation& operation);
     Operation& newest(const OperationId& id, wire::OperationKind kind);
+    Result<void> apply_bank_keys(const bank_records::BankKeys& keys);
     Result<void> apply_opened(const bank_records::Opened& opened);
     Result<void> apply_attached(const bank_records::Attached& attached);
     Result<void> apply_bound(const bank_records::Bound& bound);

@@ -109,7 +109,7 @@ Result<void> Bank::import_row(const TableRow& row, size_t line) {
     if (account->exited) {
         return at_line(line, "the account of " + row.name + " is closed and cannot be edited");
     }
-    if (!by || !checked_add(account->corrections, *by)) {
+    if (!by || !fits_total(checked_add(account->corrections, *by))) {
         return at_line(line, "the balance of " + row.name + " is out of range");
     }
     auto* edited = edits_.emplace_back().mutable_edited();

@@ -16,8 +16,9 @@ inline constexpr Duration kTelling =
 inline constexpr Duration kReporting = milliseconds(700);
 inline constexpr Duration kAgainFirst = milliseconds(500);  // what a customer has not acknowledged
 inline constexpr Duration kAgainMost = seconds(15);
-inline constexpr Duration kHeld = seconds(2);           // what waits for an introduction
-inline constexpr Duration kEvidence = seconds(5);       // for the next piece of evidence
-inline constexpr Duration kTableInterval = seconds(1);  // between tables of many rows
+inline constexpr Duration kHeld = seconds(2);      // what waits for an introduction
+inline constexpr Duration kEvidence = seconds(5);  // for the next piece of evidence
+inline constexpr Duration kUnverifiedLife = std::chrono::hours(24);  // of a registration
+inline constexpr Duration kTableInterval = seconds(1);               // between tables of many rows
 
 }  // namespace p2pbank::bank::timing

@@ -38,7 +38,10 @@ class Verification {
             report_.problems.push_back({read.error().code, read.error().message});
             return std::move(report_);
         }
-        Ledger ledger(head_.signing_key());
+        std::set<std::string> banks{head_.signing_key()};
+        for (const auto& former : head_.former()) banks.insert(former.signing_key());
+        Ledger ledger(banks);
+        for (const bank_evidence::Account& account : accounts_) ledger.correct(account);
         for (const auto& [position, events] : events_) {
             if (events.accusation == nullptr) continue;
             for (const auto* signer : {&events.accusation->accused(), &events.accusation->sender(),
@@ -59,12 +62,14 @@ class Verification {
         auto& problems = report_.problems;
         problems.insert(problems.begin(), ledger.problems().begin(), ledger.problems().end());
         report_.notes = ledger.notes();
+        note_former_keys(ledger);
         return std::move(report_);
     }
 
   private:
     Result<void> read_items();
     Result<void> add(bank_evidence::Item item);
+    void note_former_keys(const Ledger& ledger);
     void judge(const bank_evidence::Accusation& accusation, const Ledger& ledger);
     // The recomputed text; nothing if the accusation does not hold.
     static std::optional<std::string> held(const bank_evidence::Accusation& accusation,
@@ -137,6 +142,21 @@ Result<void> Verification::read_items() {
     }
     report_.bank = secure::fingerprint({*channel, *signing});
     return {};
+}
+
+// That they were the bank's, nothing shows but its word: they may be somebody else's.
+void Verification::note_former_keys(const Ledger& ledger) {
+    for (const auto& former : head_.former()) {
+        const uint64_t count = ledger.committed_to(former.signing_key());
+        if (count == 0) continue;
+        const auto channel = secure::key_from_bytes(former.channel_key());
+        const auto signing = secure::key_from_bytes(former.signing_key());
+        if (!channel || !signing) continue;
+        report_.former.push_back(secure::fingerprint({*channel, *signing}));
+        report_.notes.push_back(std::to_string(count) + " of the statements are to the key " +
+                                report_.former.back() +
+                                ", which the bank says that it had before: compare that one too");
+    }
 }
 
 void Verification::judge(const bank_evidence::Accusation& accusation, const Ledger& ledger) {
@@ -279,8 +299,11 @@ Answer verify_answer(std::string_view bundle, std::string_view bank_key) {
     }
     VerifyReport report = verify(bundle);
     if (wanted && !report.bank.empty() && report.bank != *wanted) {
+        const bool had =
+            std::find(report.former.begin(), report.former.end(), *wanted) != report.former.end();
+        const std::string former = had ? ", which says that it had the given key before" : "";
         report.problems.insert(report.problems.begin(),
-                               {"other-bank", "it is of the bank " + report.bank});
+                               {"other-bank", "it is of the bank " + report.bank + former});
     }
     const std::string counted = "statements " + std::to_string(report.statements) + " accounts " +
                                 std::to_string(report.accounts);
@@ -295,7 +318,15 @@ Answer verify_answer(std::string_view bundle, std::string_view bank_key) {
     }
     for (const std::string& line : report.accusations) answer.line(printable(line));
     for (const std::string& note : report.notes) answer.line(printable("note: " + note));
-    if (!report.bank.empty()) answer.line("the bank's key: " + report.bank);
+    if (report.statements == 0 && report.problems.empty()) {
+        answer.line("note: nothing is signed in it: it shows nothing");
+    }
+    if (!report.bank.empty()) {
+        answer.line("the bank's key: " + report.bank +
+                    (wanted ? ""
+                            : "; this shows only that the file agrees with itself, unless that is "
+                              "the bank's: compare it, or give it with --bank-key"));
+    }
     answer.fact("statements", report.statements).fact("accounts", report.accounts);
     answer.fact("bank_key", report.bank);
     answer.fact("problems", uint64_t(report.problems.size()));

@@ -24,6 +24,8 @@ struct VerifyReport {
     std::vector<Problem> problems;         // beside Ledger's: bad-file; none: the bundle holds
     std::vector<std::string> accusations;  // that hold: "bob lied: denies transfer 5 ..."
     std::vector<std::string> notes;
+    std::vector<std::string>
+        former;  // fingerprints of the bank's other keys that statements are to
 };
 VerifyReport verify(std::string_view bundle);
 

@@ -155,7 +155,7 @@ Answer Customer::statement(std::string_view line) const {
     const auto options = read_options(words.value());
     if (!options) return failure(options.error());
     if (!context_.state.has_account()) {
-        return failure("no-account", "there is no account yet; `open <name> <balance>`");
+        return no_account();
     }
     const ActivityLog& log = context_.state.activity;
     std::vector<Line> lines;
@@ -180,7 +180,7 @@ Answer Customer::statement(std::string_view line) const {
 Answer Customer::last(const Words& words) const {
     if (words.size() != 1) return usage("last");
     if (!context_.state.has_account()) {
-        return failure("no-account", "there is no account yet; `open <name> <balance>`");
+        return no_account();
     }
     const ActivityLog& log = context_.state.activity;
     for (uint64_t i = log.count(); i > log.dropped; --i) {

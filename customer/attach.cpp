@@ -1,6 +1,7 @@
 // Attaching to the bank, taking over an account that it has, and the key that it knows the account
 // by. Part of BankLink.
 #include "common/base/names.h"
+#include "common/core/statement.h"
 #include "customer/bank_link.h"
 #include "customer/timing.h"
 
@@ -66,17 +67,12 @@ void BankLink::on_attach_reply(const wire::AttachReply& reply) {
         context_.effects->stop(0);
         return;
     }
-    const bool rolling_back = state.operation && state.operation->kind == wire::OPERATION_ROLLBACK;
-    if (Epoch(reply.epoch()) > state.epoch && !rolling_back) {
-        context_.refuse_to_go_on("the bank has seen it in epoch " + std::to_string(reply.epoch()) +
-                                 ", its own storage says " + std::to_string(state.epoch.value()));
-        return;
-    }
+    if (is_old_copy(reply)) return;
     const Money total = Money::from_cents(reply.adjustments());
     if (total == state.totals.adjustments || state.is_suspended()) return;
     const auto by = checked_subtract(total, state.totals.adjustments);
     const auto balance = by ? checked_add(state.totals.balance, *by) : std::nullopt;
-    if (!balance || balance->is_negative()) {
+    if (!fits_balance(balance)) {
         context_.notice(Severity::warning,
                         "the operator's correction waits until the balance covers it");
         return;
@@ -86,6 +82,34 @@ void BankLink::on_attach_reply(const wire::AttachReply& reply) {
     context_.commit(record);
     context_.notice(Severity::info, "the operator corrected the balance by " + to_string(*by) +
                                         ", balance " + to_string(*balance));
+}
+
+bool BankLink::is_old_copy(const wire::AttachReply& reply) {
+    const State& state = context_.state;
+    const auto refuse = [&](const std::string& what, uint64_t bank, uint64_t own) {
+        context_.refuse_to_go_on("the bank has seen " + what + " " + std::to_string(bank) +
+                                 ", its own storage says " + std::to_string(own));
+        return true;
+    };
+    if (reply.boots() > state.boots) return refuse("its start", reply.boots(), state.boots);
+    const bool rolling_back = state.operation && state.operation->kind == wire::OPERATION_ROLLBACK;
+    if (Epoch(reply.epoch()) > state.epoch && !rolling_back) {
+        return refuse("it in epoch", reply.epoch(), state.epoch.value());
+    }
+    // What the bank has committed is permanent here too, or settled and in doubt. A late reply says
+    // less, which means nothing.
+    const uint64_t committed = reply.statements();
+    if (committed < state.statements || committed == 0) return false;
+    const bool settled = state.operation && !state.operation->statement.statement().empty();
+    const uint64_t known = state.statements + (settled ? 1 : 0);
+    if (committed > known) return refuse("its statement", committed, known);
+    const std::string digest = committed == state.statements
+                                   ? state.statement_digest
+                                   : statement_digest(state.operation->statement);
+    if (digest == reply.statement_digest()) return false;
+    context_.refuse_to_go_on("the bank has another statement " + std::to_string(committed) +
+                             " of it than its own storage");
+    return true;
 }
 
 void BankLink::on_account_offer(const wire::AccountOffer& offer) {
@@ -139,7 +163,10 @@ void BankLink::lost_to_other_key() {
                     "the bank knows account " + name +
                         " with another key than this program's. To go on here, sign in as its "
                         "owner (sign-in <email>) and type: bind " +
-                        name + ". Or the bank's operator types: unbind " + name);
+                        name +
+                        " (refused if this is an old copy of its state). Or the bank's operator "
+                        "types: unbind " +
+                        name);
 }
 
 void BankLink::bound(CommandId id, const std::string& name, Answer answer) {

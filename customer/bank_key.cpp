@@ -64,6 +64,7 @@ void BankKey::on_keys(Address from, const secure::KeyAnswer& answer) {
     if (from != context_.settings.bank || nonce_ != answer.nonce || answer.keys.empty()) return;
     const auto& pinned = context_.settings.bank_fingerprint;
     if (context_.bank_keys && answer.keys == *context_.bank_keys) {
+        was_heard_ = true;
         nonce_.reset();
         shown_.reset();
         foreign_.reset();
@@ -84,6 +85,7 @@ void BankKey::on_keys(Address from, const secure::KeyAnswer& answer) {
 }
 
 void BankKey::take(const secure::PublicKeys& keys) {
+    was_heard_ = true;
     nonce_.reset();
     shown_.reset();
     foreign_.reset();
@@ -111,6 +113,7 @@ void BankKey::on_other_mode() {
 }
 
 void BankKey::heard() {
+    was_heard_ = true;
     context_.bank_silent_since.reset();
     nonce_.reset();
     shown_.reset();
@@ -138,7 +141,8 @@ std::optional<Error> BankKey::trouble() const {
         return Error{"other-mode", context_.sealed()
                                        ? bank +
                                              " runs with --insecure: start it without, or this "
-                                             "program with --insecure too"
+                                             "program with --insecure too, each with folders of "
+                                             "their own"
                                        : bank +
                                              " runs without --insecure: start it with "
                                              "--insecure too, or this program without"};
@@ -148,7 +152,9 @@ std::optional<Error> BankKey::trouble() const {
                           " instead of " + expected() +
                           ". Nothing is sent to it: it may be somebody else. ";
     if (context_.settings.bank_fingerprint) {
-        message += "If the bank's operator confirms the new one, start again with it as --bank-key";
+        message +=
+            "Look whether --bank-key is typed as the bank's operator sees it; if the operator "
+            "confirms the other one, start again with that";
     } else {
         message += "If the bank's operator confirms the new one, remove " +
                    context_.settings.key_folder + "/" + key_file() + " and start again";
@@ -165,10 +171,10 @@ Error BankKey::unreachable(const std::string& silence) const {
 
 void BankKey::remember(const secure::PublicKeys& keys) {
     const bool pinned = context_.settings.bank_fingerprint.has_value();
-    context_.notice(Severity::info, "remembered the key of the bank at " +
-                                        to_string(context_.settings.bank) + ": " +
-                                        secure::fingerprint(keys) +
-                                        (pinned ? "" : "; its operator sees the same"));
+    context_.notice(Severity::info,
+                    "remembered the key of the bank at " + to_string(context_.settings.bank) +
+                        ": " + secure::fingerprint(keys) +
+                        (pinned ? "" : "; compare it with what the bank's operator sees"));
     // Nowhere to keep it: it is remembered for this run.
     if (context_.settings.key_folder.empty()) return;
     writing_ = next_job_();

@@ -43,6 +43,9 @@ class BankKey {
     // True if the job was this one's.
     bool on_job(JobId job, const JobResult& result);
 
+    // Whether the bank, with the key that is expected of it, has said anything in this run.
+    bool was_heard() const { return was_heard_; }
+
     // Why the bank is not to be had, for people, where that is known: bank-key-changed, other-mode.
     std::optional<Error> trouble() const;
     // The same, or else bank-unreachable with `silence` as its text.
@@ -70,6 +73,7 @@ class BankKey {
     Backoff pause_;
     std::optional<secure::PublicKeys> foreign_;  // what the bank showed last, where it will not do
     bool foreign_told_ = false;
+    bool was_heard_ = false;
     bool other_mode_ = false;
     bool other_mode_told_ = false;
     std::optional<JobId> writing_;  // the remembered keys

@@ -184,6 +184,7 @@ void BankLink::start_account(uint64_t boots) {
                                            ? customer_records::STABLE_CHECKPOINT
                                            : customer_records::STABLE_JOURNAL);
     record.mutable_started()->set_epoch(context_.state.epoch.value());
+    record.mutable_started()->set_in_clear(!context_.sealed());
     context_.commit(record);
     context_.courier.identify(context_.state.name, context_.state.boots);
 }

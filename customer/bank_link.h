@@ -103,6 +103,8 @@ class BankLink {
     void answer(Answer answer);
     void start_account(uint64_t boots);
     void attach();
+    // Whether the bank has seen more of this account than its state says; then it stops.
+    bool is_old_copy(const wire::AttachReply& reply);
     void lost_to_other_key();
     void attached_after_bind();
     void on_exit_reply(const wire::Reply& reply);

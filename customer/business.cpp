@@ -10,6 +10,7 @@
 #include "common/core/command_table.h"
 #include "customer/command_list.h"
 #include "customer/customer.h"
+#include "customer/statements.h"
 #include "customer/timing.h"
 
 namespace p2pbank {
@@ -129,7 +130,7 @@ std::optional<Answer> Customer::begin_deal(CommandId id, const Words& words) {
     if (context_.other_key) return other_key();
     if (context_.state.phase != Phase::open) {
         return context_.state.phase == Phase::none
-                   ? failure("no-account", "there is no account yet; `open <name> <balance>`")
+                   ? no_account()
                    : failure("no-account", "the account is not open");
     }
     const std::string what(words[1]);
@@ -273,6 +274,7 @@ void Customer::pass_on(CommandId id, std::vector<std::string> words) {
         question.set_nonce(context_.random.next());
         if (question.words(0) == "bind" && context_.sealed()) {
             question.set_signing_key(secure::to_bytes(context_.identity.keys().signing));
+            say_how_far(context_.state, question);
         }
         session_.authorize(&question);
         return Result<void>();
@@ -333,6 +335,20 @@ void Customer::start_bind(CommandId id, const Words& words) {
                       failure("has-account", "this program has account " + state.name +
                                                  "; start another one to bind " + quote(words[1])));
     }
+    if (state.phase == Phase::none) {
+        // The account would have its place here: is it free? Taken when the bank gives it.
+        const auto free = context_.effects->claim_store(words[1], context_.key_seed());
+        if (!free) {
+            const std::string what_to_do =
+                free.error().code == "state-exists"
+                    ? ". If that state is lost or old, move its folder away and type this again: "
+                      "the account then stands at its last settled balance"
+                    : "";
+            return answer(id, failure(free.error().code,
+                                      free.error().message + "; nothing was changed" + what_to_do));
+        }
+        context_.effects->release_store();
+    }
     binding_ = {id, std::string(words[1])};
     pass_on(id, {"bind", std::string(words[1])});
 }
@@ -341,7 +357,8 @@ Answer Customer::other_key() const {
     const std::string& name = context_.state.name;
     return failure("other-key", "the bank knows account " + name +
                                     " with another key than this program's; nothing was changed. "
-                                    "Sign in as its owner (sign-in <email>) and type: bind " +
+                                    "If this is the newest copy of its state, sign in as its "
+                                    "owner (sign-in <email>) and type: bind " +
                                     name);
 }
 

@@ -113,13 +113,12 @@ void Channels::on_epoch_proof(const Peer& peer, const wire::EpochProof& proof) {
 
 bool Channels::is_own(const Peer& peer, const wire::SignedTransfers& item, Label above) const {
     const State& state = context_.state;
-    const auto transfers = read_transfers(item.transfers());
-    if (!transfers || transfers->empty() || transfers->back().label <= above ||
-        Epoch(item.epoch()) != state.epoch) {
-        return false;
-    }
     const ChannelContext context{state.name, peer.name, state.cohort, state.epoch};
-    return proves(context, item, context_.identity.keys().signing);
+    if (!proves(context, item, context_.identity.keys().signing)) return false;
+    return std::any_of(item.transfers().begin(), item.transfers().end(),
+                       [&](const wire::Transfers& message) {
+                           return read_transfers(message)->back().label > above;
+                       });
 }
 
 void Channels::announce(Link& channel_link) {

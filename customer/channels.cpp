@@ -123,7 +123,7 @@ void Channels::credit(Peer& peer, const std::vector<Transfer>& transfers) {
         if (peer.channel.received.contains(label)) continue;
         const auto new_balance = checked_add(balance, amount);
         const auto new_sum = checked_add(sum, amount);
-        if (!new_balance || !new_sum || !has_room_for_gap(peer, label)) {
+        if (!fits_balance(new_balance) || !fits_total(new_sum) || !has_room_for_gap(peer, label)) {
             continue;  // not acknowledged: it stays in transit until there is room
         }
         balance = *new_balance;

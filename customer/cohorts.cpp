@@ -4,6 +4,7 @@
 
 #include "common/wire/convert.h"
 #include "customer/operations.h"
+#include "customer/undone.h"
 
 namespace p2pbank::customer {
 
@@ -104,6 +105,27 @@ void Operations::on_cohort_started(const wire::CohortStarted& started) {
     ack_decision(id);
 }
 
+namespace {
+
+// What becomes of the money when the bank ends the cohort with these totals, for people: what no
+// checkpoint has is undone, and what was in transit at the last one comes back.
+std::string undone_by_end(const State& state, const wire::CohortEnded& ended, bool settled) {
+    if (!state.in_cohort()) return {};
+    const bool by_operation =
+        settled && state.operation && state.operation->kind != wire::OPERATION_ROLLBACK;
+    const Checkpoint& cut = by_operation ? state.operation->tentative : state.permanent;
+    const std::string undone = undone_since(state, cut);
+    std::string text;
+    if (!undone.empty()) text = "; undone, because no checkpoint has it: " + undone;
+    const auto back = checked_subtract(from_wire(ended.totals()).balance, cut.totals.balance);
+    if (back && !back->is_negative() && !back->is_zero()) {
+        text += "; came back, because it was in transit: " + to_string(*back);
+    }
+    return text;
+}
+
+}  // namespace
+
 void Operations::on_cohort_ended(const wire::CohortEnded& ended) {
     const State& state = context_.state;
     const CohortId cohort(ended.cohort());
@@ -112,8 +134,10 @@ void Operations::on_cohort_ended(const wire::CohortEnded& ended) {
     if (cohort.value() != 0 && (state.cohort == cohort || joining)) {
         // What is under way here, or in doubt, may have been committed before the end: then the
         // bank has one statement more than this customer knows of.
+        const bool settled = ended.statements() == state.statements + 1;
+        const std::string undone = undone_by_end(state, ended, settled);
         State::Record record;
-        record.mutable_cohort_ended()->set_settled(ended.statements() == state.statements + 1);
+        record.mutable_cohort_ended()->set_settled(settled);
         record.mutable_cohort_ended()->set_cohort(ended.cohort());
         *record.mutable_cohort_ended()->mutable_totals() = ended.totals();
         context_.commit(record);
@@ -123,8 +147,8 @@ void Operations::on_cohort_ended(const wire::CohortEnded& ended) {
         spreading_.clear();
         questions_.clear();
         channels_.rebuild(false);
-        context_.notice(Severity::info,
-                        "the cohort has ended, balance " + to_string(state.totals.balance));
+        context_.notice(Severity::info, "the cohort has ended, balance " +
+                                            to_string(state.totals.balance) + undone);
         if (run.initiator && !run.recovery && !run.reported) {
             End end;
             end.outcome = Outcome::failure;

@@ -84,7 +84,8 @@ constexpr CommandSpec kCommands[] = {
     {"sign-out", "sign-out", "ends being signed in", "sign-out", kPerson},
     {"passwd", "passwd", "changes the password; asks for the old one and the new one", "passwd",
      kPerson},
-    {"bind", "bind <name>", "binds this program's key to one's own account, as on a new machine",
+    {"bind", "bind <name>",
+     "gives one's own account this program's key; makes one without an owner one's own",
      "bind alice", kPerson},
 
     {"add-product", "add-product <id> <name> <price> <quantity> <category,category>",
@@ -222,6 +223,12 @@ MenuSection staff_section() {
 
 CommandTable command_table() {
     return kCommands;
+}
+
+std::span<const std::string_view> commands_of_the_bank() {
+    static constexpr std::string_view kVerbs[] = {"audit",  "cohorts", "customers", "export",
+                                                  "import", "save",    "unbind"};
+    return kVerbs;
 }
 
 std::vector<MenuSection> menu_sections() {

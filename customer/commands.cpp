@@ -146,13 +146,25 @@ bool Customer::try_start(CommandId id, std::string_view line) {
     } else if (verb == "delete-cohort") {
         start_delete_cohort(id, words);
     } else {
-        answer(id, unknown_command(command_table(), verb));
+        answer(id, unknown_command(command_table(), verb, commands_of_the_bank(),
+                                   "at the bank's prompt"));
     }
     return true;
 }
 
 // --- the account
 // ----------------------------------------------------------------------------------
+
+Answer Customer::no_account() const {
+    constexpr size_t kMostNamed = 5;
+    const std::vector<std::string>& here = context_.settings.accounts;
+    std::string text = "there is no account yet; `open <name> <balance>`";
+    for (size_t i = 0; i < std::min(here.size(), kMostNamed); ++i) {
+        text += (i == 0 ? ". Or start again with --name: there is the state of " : ", ") + here[i];
+    }
+    if (here.size() > kMostNamed) text += " and others";
+    return failure("no-account", std::move(text));
+}
 
 bool Customer::check_account(CommandId id) {
     switch (context_.state.phase) {
@@ -161,7 +173,7 @@ bool Customer::check_account(CommandId id) {
             answer(id, other_key());
             return false;
         case Phase::none:
-            answer(id, failure("no-account", "there is no account yet; `open <name> <balance>`"));
+            answer(id, no_account());
             return false;
         case Phase::opening:
             answer(id, failure("no-account", "the account is still being opened"));
@@ -304,8 +316,8 @@ bool Customer::start_cash(CommandId id, std::string_view line, bool deposit) {
         return true;
     }
     const Money& sum = deposit ? state.totals.deposits : state.totals.withdrawals;
-    if (!checked_add(sum, amount.value()) ||
-        (deposit && !checked_add(state.totals.balance, amount.value()))) {
+    if (!fits_total(checked_add(sum, amount.value())) ||
+        (deposit && !fits_balance(checked_add(state.totals.balance, amount.value())))) {
         answer(id, failure("limit", "the account cannot hold so much; nothing was changed"));
         return true;
     }
@@ -356,7 +368,7 @@ bool Customer::start_transfer(CommandId id, const Words& words, bool lost) {
                                                " short; nothing was changed"));
     }
     if (peer->sent_log.size() >= limits::kMaxSentLog ||
-        !checked_add(peer->channel.sent_sum, amount.value())) {
+        !fits_total(checked_add(peer->channel.sent_sum, amount.value()))) {
         return refuse(failure("limit", "too much has been sent to " + peer->name +
                                            " since its last checkpoint; take a checkpoint first"));
     }
@@ -376,9 +388,11 @@ bool Customer::start_transfer(CommandId id, const Words& words, bool lost) {
 
 void Customer::transfer_acknowledged(const Peer& peer, SentEntry& entry) {
     if (entry.command.value() == 0) return;
-    const auto found = transfers_.find(entry.command);
+    const CommandId command = entry.command;
+    const auto found = transfers_.find(command);
     entry.command = CommandId();
     if (found == transfers_.end()) {  // UNKNOWN was answered
+        in_transit_.erase(command);
         context_.notice(Severity::info, "the transfer of " + to_string(entry.amount) + " to " +
                                             peer.name + ", label " +
                                             std::to_string(entry.label.value()) +
@@ -386,10 +400,9 @@ void Customer::transfer_acknowledged(const Peer& peer, SentEntry& entry) {
         return;
     }
     const OpenTransfer open = std::move(found->second);
-    const CommandId id = found->first;
     transfers_.erase(found);
-    answer(id, transfer_answer(Outcome::success, "transfer", open.amount, open.peer, open.label,
-                               open.balance));
+    answer(command, transfer_answer(Outcome::success, "transfer", open.amount, open.peer,
+                                    open.label, open.balance));
     while (!transfer_deadlines_.empty() &&
            !transfers_.contains(transfer_deadlines_.front().second)) {
         transfer_deadlines_.pop_front();
@@ -408,8 +421,28 @@ void Customer::expire_transfers() {
                                         open.label, open.balance);
         result.line(open.peer + " has not acknowledged it yet; it is in transit and sent again");
         answer(found->first, std::move(result));
-        transfers_.erase(found);
+        if (in_transit_.size() >= limits::kMaxCommandsInProgress) {
+            in_transit_.erase(in_transit_.begin());
+        }
+        in_transit_.insert(transfers_.extract(found));
     }
+}
+
+// What UNKNOWN was answered to and was undone with an operation.
+void Customer::tell_undone_transfers() {
+    std::erase_if(in_transit_, [&](const auto& entry) {
+        const OpenTransfer& open = entry.second;
+        const Peer* peer = context_.state.find_peer(open.peer);
+        if (peer != nullptr && open.label <= peer->channel.sent_last) return false;
+        context_.notice(Severity::info,
+                        "the transfer of " + to_string(open.amount) + " to " + open.peer +
+                            ", label " + std::to_string(open.label.value()) +
+                            ", which was in transit, " +
+                            (peer != nullptr ? "was taken back by a rollback"
+                                             : "came back if it had not arrived: the cohort "
+                                               "has ended"));
+        return true;
+    });
 }
 
 // --- checkpoint and rollback
@@ -510,6 +543,7 @@ void Customer::released() {
         }
         at = transfers_.erase(at);
     }
+    tell_undone_transfers();
     channels_.resumed();
     deals_.released();
     obey_exit_order();

@@ -149,8 +149,11 @@ void Context::refuse_to_go_on(const std::string& why) {
     notice(
         Severity::error,
         "this customer's stable storage has lost what it confirmed: " + why +
-            ". It stops, because going on could spend money twice. Restore its state folder from "
-            "a newer copy, or end the cohort with delete-cohort --force at the bank.");
+            ". It stops, because going on could spend money twice. Put back the newest copy of its "
+            "state folder. If there is none: end its cohort, if it is in one (delete-cohort " +
+            state.name + " --force at the bank), move the folder away and start with --name " +
+            state.name + "; its owner signs in and types bind " + state.name +
+            ". The account then stands at its last settled balance.");
     effects->stop(4);
 }
 

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/base/random.h"
 #include "common/core/courier.h"
@@ -28,6 +29,8 @@ struct CustomerSettings {
     StableMode stable = StableMode::journal;
     std::string name;    // of the account whose journal is about to be replayed; empty if none
     std::string wanted;  // an account to take over from the bank if it has one without a process
+    // Accounts that have a state here, for a program that was started without one of them.
+    std::vector<std::string> accounts;
     uint64_t seed = 0;
     int64_t wall_offset_us = 0;  // from a TimePoint to microseconds since 1970
     KeyBytes secret_seed{};      // for what nobody may guess: drawn anew at each start

@@ -74,6 +74,7 @@ void Customer::start(TimePoint now, Effects& effects) {
                               : customer_records::STABLE_JOURNAL);
         started->set_epoch((restored ? state.epoch.next() : state.epoch).value());
         started->set_restored(restored);
+        started->set_in_clear(!context_.sealed());
         context_.commit(record);
         context_.courier.identify(state.name, state.boots);
         context_.notice(Severity::info, "account " + state.name + " has a balance of " +

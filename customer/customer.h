@@ -106,11 +106,13 @@ class Customer : public Node {
     void start_delete_cohort(CommandId id, const Words& words);
     bool check_own_name(CommandId id, std::string_view name);
     bool check_account(CommandId id);
+    Answer no_account() const;
     void try_operation();
     void operation_ended(const customer::Operations::End& end);
     void released();
     void transfer_acknowledged(const customer::Peer& peer, customer::SentEntry& entry);
     void expire_transfers();
+    void tell_undone_transfers();
     void obey_exit_order();
 
     // business.cpp
@@ -149,6 +151,7 @@ class Customer : public Node {
     std::deque<Waiting> waiting_;
     TimePoint front_since_{};  // when the first of waiting_ became the first
     std::map<CommandId, OpenTransfer> transfers_;
+    std::map<CommandId, OpenTransfer> in_transit_;  // that UNKNOWN was answered to; the newest
     std::deque<std::pair<TimePoint, CommandId>> transfer_deadlines_;
     std::optional<OwnOperation> own_;
     std::optional<CommandId> typing_;  // somebody is asked for secrets

@@ -110,8 +110,8 @@ void Deals::make(const wire::DealReply& quote) {
         return;
     }
     const Money change = paying ? must_subtract(Money(), amount) : amount;
-    if (!checked_add(state.totals.dealings, change) ||
-        (!paying && !checked_add(state.totals.balance, change))) {
+    if (!fits_total(checked_add(state.totals.dealings, change)) ||
+        (!paying && !fits_balance(checked_add(state.totals.balance, change)))) {
         finish(failure("limit", "the account cannot hold so much; nothing was changed"));
         return;
     }

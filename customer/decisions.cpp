@@ -6,6 +6,7 @@
 #include "common/wire/convert.h"
 #include "customer/operations.h"
 #include "customer/timing.h"
+#include "customer/undone.h"
 
 namespace p2pbank::customer {
 
@@ -104,6 +105,7 @@ void Operations::commit_operation() {
         channels_.on_permanent();
         return;
     }
+    const std::string undone = undone_since(context_.state, context_.state.permanent);
     to_wire(id, record.mutable_rolled_back()->mutable_operation());
     record.mutable_rolled_back()->set_epoch(
         std::max(operation.next_epoch, context_.state.epoch).value());
@@ -111,18 +113,26 @@ void Operations::commit_operation() {
     trace("rolled-back", id);
     if (id.initiator != context_.state.name) {
         context_.notice(Severity::info, "rolled back for " + id.initiator + ", balance " +
-                                            to_string(context_.state.totals.balance));
+                                            to_string(context_.state.totals.balance) +
+                                            (undone.empty() ? "" : "; undone: " + undone));
     }
     channels_.on_rolled_back();
 }
 
 void Operations::undo_operation() {
     const OperationId id = context_.state.operation->id;
-    const bool rollback = context_.state.operation->kind == wire::OPERATION_ROLLBACK;
+    const wire::OperationKind kind = context_.state.operation->kind;
+    const bool rollback = kind == wire::OPERATION_ROLLBACK;
     State::Record record;
     to_wire(id, record.mutable_undone()->mutable_operation());
     context_.commit(record);
     run_.reset();
+    if (id.initiator != context_.state.name && !is_of_cohort(kind)) {
+        context_.notice(Severity::info,
+                        std::string(rollback ? "the rollback for " : "the checkpoint for ") +
+                            id.initiator + " did not come about, balance " +
+                            to_string(context_.state.totals.balance));
+    }
     trace(rollback ? "rollback-undone" : "checkpoint-undone", id);
 }
 

@@ -124,23 +124,15 @@ int refuse(Log& log, const std::string& message) {
     return kExitUsage;
 }
 
-// Takes the key of the account under `folder`. With `new_key` one is drawn for good where there is
-// none; otherwise the key of the settings stays. False if so. The error says what is wrong.
-Result<bool> take_key(const std::string& folder, bool new_key, CustomerSettings& settings) {
+// Takes the key of the account under `folder`. Where there is none the key of the settings stays:
+// false. The error says what is wrong.
+Result<bool> take_key(const std::string& folder, CustomerSettings& settings) {
     const auto safe = check_private_folder(folder);
     if (!safe) return safe.error();
-    const std::string path = folder + "/key";
-    const auto key = existing_key(path);
+    const auto key = existing_key(folder + "/key");
     if (!key) return key.error();
-    if (key.value()) {
-        settings.key_seed = *key.value();
-        return true;
-    }
-    if (!new_key) return false;
-    const auto drawn = own_key(path);
-    if (!drawn) return drawn.error();
-    settings.key_seed = drawn.value();
-    return true;
+    if (key.value()) settings.key_seed = *key.value();
+    return key.value().has_value();
 }
 
 // Makes the customer, from its journal if the account has one. The error says why not.
@@ -155,14 +147,25 @@ Result<std::unique_ptr<Store>> resume(const std::string& state, const std::strin
             "there is no account " + name + " under " + state +
                 " yet. The bank is asked whether it has one for this program; if not, open it "
                 "with: open " +
-                name + " <balance>");
+                name +
+                " <balance>. Or, if it is yours and was another program's: sign-in <email>, "
+                "then bind " +
+                name);
         return std::unique_ptr<Store>();
     }
     const std::string folder = state + "/" + name;
     const CustomerSettings without_account = settings;
     bool is_missing = false;
-    if (!settings.insecure) {
-        const auto taken = take_key(folder, new_key, settings);
+    if (settings.insecure) {
+        if (::access((folder + "/key").c_str(), F_OK) == 0) {
+            return Error{"other-mode",
+                         folder +
+                             " is of an account that is bound to the key in it, and with "
+                             "--insecure nobody has one: start without --insecure, or give another "
+                             "folder with --state"};
+        }
+    } else {
+        const auto taken = take_key(folder, settings);
         if (!taken) return taken.error();
         is_missing = !taken.value();
     }
@@ -176,12 +179,23 @@ Result<std::unique_ptr<Store>> resume(const std::string& state, const std::strin
     }
     if (!store) return Error{store.error().code, folder + ": " + store.error().message};
     if (store.value()->records_replayed() > 0) {
-        if (is_missing) {
+        if (customer->state().in_clear && !settings.insecure) {
+            return Error{"other-mode",
+                         folder +
+                             " was made with --insecure, and its account has no key: start with "
+                             "--insecure, or give another folder with --state"};
+        }
+        if (is_missing && new_key) {
+            const auto kept = keep_key(folder + "/key", settings.key_seed);
+            if (!kept) return kept.error();
+        } else if (is_missing) {
             return Error{"bad-key",
                          folder +
                              "/key is missing: the bank knows the account by it. Put a copy "
-                             "of it back; or start with --new-key, and then either sign in "
-                             "and type: bind " +
+                             "of it back; or start with --name " +
+                             name +
+                             " --new-key, and then either sign in as the account's owner and "
+                             "type: bind " +
                              name + ", or have the bank's operator type: unbind " + name};
         }
         log.always(Severity::info, "resumed account " + name);
@@ -249,6 +263,11 @@ int run(Arguments arguments) {
     LineReader input(STDIN_FILENO);
     Result<Choices> flags = take_flags(arguments);
     if (!flags) return refuse(log, flags.error().message);
+    if (arguments.new_key && !arguments.name) {
+        return refuse(log,
+                      "--new-key needs --name, the account whose key is lost, as in: --name carol "
+                      "--new-key. Where the whole folder is lost, leave --new-key out");
+    }
     Choices choices = flags.value();
     if (!ask_for_missing(choices, input)) return kExitUsage;
     const Address bank{*choices.bank_ip, *choices.bank_port};
@@ -280,6 +299,7 @@ int run(Arguments arguments) {
     if (name.empty()) driver.name("customer@" + std::to_string(port1.value()));
 
     CustomerSettings settings = prepared.value();
+    settings.accounts = Store::names(state);
     settings.own_ip = own_ip.value();
     settings.port1 = port1.value();
     settings.port2 = port2.value();
@@ -300,13 +320,18 @@ int main(int argc, char** argv) {
     Arguments arguments;
     arguments.driver.prompt = "customer> ";
     arguments.driver.state_folder = "state";
+    const auto is_named = [](const std::string& path) {
+        return path.empty() ? std::string("the name of a file is missing") : std::string();
+    };
     CLI::App app(
         "A customer of the bank. What is missing is asked for. Type help for its commands.");
     app.add_option("--bank", arguments.bank, "The bank's address, as in 127.0.0.1:8500");
     app.add_option("--port1", arguments.port1,
                    "Own UDP port for the bank; 0: the system gives one");
     app.add_option("--port2", arguments.port2, "Own UDP port for peers; 0: the system gives one");
-    app.add_option("--name", arguments.name, "Resume this account if its state is there");
+    app.add_option("--name", arguments.name,
+                   "Resume this account if its state is there; otherwise take it over if the bank "
+                   "has it for this program");
     app.add_option("--state", arguments.driver.state_folder, "Folder of the accounts' states")
         ->capture_default_str();
     app.add_option("--stable", arguments.stable, "What is durable: every step, or checkpoints only")
@@ -316,14 +341,17 @@ int main(int argc, char** argv) {
     app.add_option("--bank-key", arguments.bank_key,
                    "Talk only to the bank with this fingerprint, as the bank shows it");
     app.add_flag("--new-key", arguments.new_key,
-                 "Draw a new key for an account whose key file is missing");
+                 "Draw a new key for the account of --name, whose key file is missing");
     app.add_flag("--insecure", arguments.driver.insecure,
                  "In clear, on loopback addresses only; for teaching");
     app.add_flag("--json", arguments.driver.json, "Answers as one JSON object a line");
-    app.add_option("--trace", arguments.driver.trace_file, "Append what happens to this file");
+    app.add_option("--trace", arguments.driver.trace_file, "Append what happens to this file")
+        ->check(is_named);
     app.add_option("--key-log", arguments.driver.key_log,
-                   "Append the keys of sessions to this file: whoever has it can read everything");
-    app.add_option("--pcap", arguments.driver.pcap, "Record all datagrams in this file");
+                   "Append the keys of sessions to this file: whoever has it can read everything")
+        ->check(is_named);
+    app.add_option("--pcap", arguments.driver.pcap, "Record all datagrams in this file")
+        ->check(is_named);
     app.add_flag("--serve", arguments.driver.serve, "Keep running at the end of standard input");
     app.add_option("--password-fd", arguments.password_fd,
                    "Read passwords from this descriptor, one a line, where no terminal asks");

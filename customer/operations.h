@@ -138,6 +138,11 @@ class Operations {
     // True if the decision is carried out, or concerns nothing here.
     bool resolve(const OperationId& id, bool commit, const std::string& why,
                  const std::string& word);
+    // Of the same name: `said`, in a vote before, is not what its owner has signed, `participant`
+    // is.
+    bool contradicts(const wire::Participant& said, const wire::Participant& participant) const;
+    // That peer has asked this customer to take part, or to hold back.
+    bool has_asked(const Peer& peer, const OperationId& id) const;
     // Somebody says that it is aborted, without the bank's word for it.
     void doubt(const OperationId& id);
     void commit_operation();

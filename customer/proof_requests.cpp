@@ -106,20 +106,19 @@ wire::Evidence Proofs::evidence(const wire::EvidenceRequest& request) {
     // Labels rise from answer to answer: what has labels between those of an answer is in it.
     size_t bytes = 0;
     uint64_t highest = request.above();
+    const Item* last = nullptr;
     IntervalSet given;
     for (const Item* item : items) {
         if (item->last <= request.above()) continue;
         if (bytes > limits::kMaxEvidenceBytes &&
             (item->first > highest ||
-             bytes > limits::kMaxEvidenceBytes + limits::kMaxEvidenceOverrun - 4'096)) {
+             bytes > limits::kMaxEvidenceBytes + limits::kMaxEvidenceOverrun - 2 * 4'096)) {
             evidence.set_more(true);
             break;
         }
-        wire::SignedTransfers out;
-        out.set_epoch(item->epoch.value());
-        const bool read = out.mutable_transfers()->ParseFromString(item->transfers) &&
-                          out.mutable_signed_()->ParseFromString(*item->word);
-        const auto transfers = read ? read_transfers(out.transfers()) : std::nullopt;
+        wire::Transfers message;
+        message.ParseFromString(item->transfers);
+        const auto transfers = read_transfers(message);
         bool any = false;
         for (const Transfer& transfer : transfers.value_or(std::vector<Transfer>())) {
             if (transfer.label.value() <= request.above() || !claimed.contains(transfer.label)) {
@@ -129,8 +128,15 @@ wire::Evidence Proofs::evidence(const wire::EvidenceRequest& request) {
         }
         if (!any) continue;
         highest = std::max(highest, item->last);
-        bytes += out.ByteSizeLong() + 4;
-        *evidence.add_items() = std::move(out);
+        bytes += item->transfers.size() + 4;
+        if (last == nullptr || last->word != item->word || last->epoch != item->epoch) {
+            wire::SignedTransfers* next = evidence.add_items();
+            next->set_epoch(item->epoch.value());
+            next->mutable_signed_()->ParseFromString(*item->word);
+            bytes += item->word->size() + 12;
+        }
+        last = item;
+        *evidence.mutable_items()->rbegin()->add_transfers() = std::move(message);
     }
     return evidence;
 }

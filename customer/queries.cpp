@@ -10,7 +10,7 @@ using namespace customer;
 
 Answer Customer::balance() const {
     if (!context_.state.has_account()) {
-        return failure("no-account", "there is no account yet; `open <name> <balance>`");
+        return no_account();
     }
     Answer result = success("balance " + to_string(context_.state.totals.balance));
     return result.fact("balance", context_.state.totals.balance);
@@ -23,7 +23,8 @@ Answer Customer::status() const {
         result.line(what + std::string(what.size() < 12 ? 12 - what.size() : 1, ' ') + value);
         result.fact(what, value);
     };
-    add("bank", to_string(context_.settings.bank) + (bank_link_.heard() ? "" : ", not heard yet"));
+    add("bank", to_string(context_.settings.bank) +
+                    (bank_key_.was_heard() || bank_link_.heard() ? "" : ", not heard yet"));
     add("ports", std::to_string(context_.settings.port1) + " for the bank, " +
                      std::to_string(context_.settings.port2) + " for peers");
     if (context_.sealed()) {
@@ -34,6 +35,7 @@ Answer Customer::status() const {
         add("insecure", "everything goes in clear");
     }
     add("stable", context_.settings.stable == StableMode::journal ? "journal" : "checkpoint");
+    add("signed in", session_.signed_in() ? std::string(session_.email()) : "nobody");
     if (!state.has_account()) return result;
     add("account", context_.other_key              ? "bound to another key"
                    : state.phase == Phase::open    ? "open"

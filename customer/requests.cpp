@@ -221,15 +221,30 @@ void Operations::on_vote(Peer& peer, const wire::Datagram& datagram) {
              is_valid_name(vote.who()) ? vote.who() : peer.name);
         return;
     }
+    for (const wire::Participant& participant : vote.participants()) {
+        if (!is_valid_name(participant.name())) return;
+    }
     child->second.answered = true;
     child->second.takes_part = vote.participants_size() > 0;
     for (const wire::Participant& participant : vote.participants()) {
-        if (!is_valid_name(participant.name())) return;
         const auto [at, fresh] = run_->participants.try_emplace(participant.name(), participant);
-        // Whoever holds back for one asker and rolls back for another rolls back.
-        if (!fresh && at->second.holder()) at->second = participant;
+        // Whoever holds back for one asker and rolls back for another rolls back. And what
+        // somebody says of another does not hide what that one has signed.
+        if (!fresh && (at->second.holder() || contradicts(at->second, participant))) {
+            at->second = participant;
+        }
     }
     advance();
+}
+
+bool Operations::contradicts(const wire::Participant& said,
+                             const wire::Participant& participant) const {
+    if (said.word() == participant.word() || participant.holder()) return false;
+    const auto voter = context_.state.peers.find(participant.name());
+    return voter != context_.state.peers.end() &&
+           is_rollback_vote_signed(context_.state.operation->id, participant.name(),
+                                   Epoch(participant.next_epoch()), participant.word(),
+                                   voter->second.keys.signing);
 }
 
 void Operations::on_outcome(Peer& peer, const wire::Datagram& datagram) {
@@ -244,12 +259,25 @@ void Operations::on_outcome(Peer& peer, const wire::Datagram& datagram) {
         if (outcome.commit()) ack_decision(id);
     } else if (outcome.commit()) {
         return;
-    } else {
+    } else if (has_asked(peer, id)) {
         doubt(id);
     }
     wire::Datagram reply;
     to_wire(id, reply.mutable_outcome_ack()->mutable_operation());
     context_.send_to_peer(peer, reply);
+}
+
+// Nobody else has something to take back; the first asker of a checkpoint hears of it, too.
+bool Operations::has_asked(const Peer& peer, const OperationId& id) const {
+    const auto& operation = context_.state.operation;
+    if (operation && operation->id == id &&
+        (operation->parent == peer.name || operation->askers.contains(peer.name))) {
+        return true;
+    }
+    const auto& held = context_.state.held_back;
+    return std::any_of(held.begin(), held.end(), [&](const HoldBack& hold) {
+        return hold.operation == id && hold.peer == peer.name;
+    });
 }
 
 // An initiator that gives up says so before the bank has anything to sign. One that lies could have

@@ -41,12 +41,16 @@ const Form& form_of(std::string_view verb) {
 }
 
 std::vector<Question> questions_of(std::string_view verb) {
+    const std::string rule = " (" + std::to_string(limits::kMinPasswordBytes) + " to " +
+                             std::to_string(limits::kMaxPasswordBytes) + " bytes): ";
     if (verb == "register") {
-        return {{"Name: ", false}, {"Password: ", true}, {"Password again: ", true}};
+        return {{"Name: ", false}, {"Password" + rule, true}, {"Password again: ", true}};
     }
     if (verb == "sign-in") return {{"Password: ", true}};
     if (verb == "passwd") {
-        return {{"Old password: ", true}, {"New password: ", true}, {"New password again: ", true}};
+        return {{"Old password: ", true},
+                {"New password" + rule, true},
+                {"New password again: ", true}};
     }
     return {};
 }

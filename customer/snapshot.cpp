@@ -213,6 +213,7 @@ void State::snapshot(Record& record) const {
     out->set_port1(port1);
     out->set_port2(port2);
     out->set_boots(boots);
+    out->set_in_clear(in_clear);
     out->set_mode(mode == StableMode::checkpoint ? records::STABLE_CHECKPOINT
                                                  : records::STABLE_JOURNAL);
     out->set_epoch(epoch.value());
@@ -266,6 +267,7 @@ Result<void> State::apply_snapshot(const records::Snapshot& in) {
     port1 = static_cast<uint16_t>(in.port1());
     port2 = static_cast<uint16_t>(in.port2());
     boots = in.boots();
+    in_clear = in.in_clear();
     mode = in.mode() == records::STABLE_CHECKPOINT ? StableMode::checkpoint : StableMode::journal;
     epoch = Epoch(in.epoch());
     counter = in.counter();

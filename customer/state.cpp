@@ -116,6 +116,7 @@ Result<void> State::apply(const Record& record) {
             return {};
         case Record::kStarted:
             boots = record.started().boots();
+            in_clear = in_clear || record.started().in_clear();
             mode = record.started().mode() == records::STABLE_CHECKPOINT ? StableMode::checkpoint
                                                                          : StableMode::journal;
             epoch = std::max(epoch, Epoch(record.started().epoch()));

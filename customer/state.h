@@ -165,6 +165,7 @@ class State {
     uint16_t port1 = 0;
     uint16_t port2 = 0;
     uint64_t boots = 0;
+    bool in_clear = false;                  // a run of the program was, with this account
     StableMode mode = StableMode::journal;  // of the newest start
     Epoch epoch{1};
     uint64_t counter = 0;     // of the newest operation that this customer initiated

@@ -64,4 +64,19 @@ std::string transfers_since_checkpoint(const State& state) {
     return digest.result();
 }
 
+void say_how_far(const State& state, wire::Ask& bind) {
+    if (state.phase != Phase::open) return;
+    Epoch epoch = state.epoch;
+    uint64_t statements = state.statements;
+    if (const auto& operation = state.operation) {
+        if (operation->kind == wire::OPERATION_ROLLBACK) {
+            epoch = std::max(epoch, operation->next_epoch);
+        } else if (!operation->statement.statement().empty()) {
+            ++statements;
+        }
+    }
+    bind.set_epoch(epoch.value());
+    bind.set_statements(statements);
+}
+
 }  // namespace p2pbank::customer

@@ -26,4 +26,8 @@ wire::SignedStatement declare(const Context& context, const OperationId& id,
 // likewise.
 std::string transfers_since_checkpoint(const State& state);
 
+// Says how far the account's state is: its epoch and its statements, each with what is in doubt,
+// which the bank may have committed. The bank binds no key to an old copy.
+void say_how_far(const State& state, wire::Ask& bind);
+
 }  // namespace p2pbank::customer

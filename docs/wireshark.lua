@@ -67,7 +67,8 @@ local MESSAGES = {
     Reply = [[1 request uint64, 2 success bool, 3 code string, 4 text string, 5 lines string*]],
     Attach = [[1 ip fixed32, 2 port1 uint32, 3 port2 uint32, 4 opener fixed64, 5 wanted string, 6 signing_key bytes]],
     AttachReply = [[1 known bool, 2 exited bool, 3 cohort uint64, 4 cohort_name string, 5 adjustments sint64,
-        6 epoch uint64, 7 totals Totals, 8 other_key bool, 9 statements uint64, 10 statement_digest bytes]],
+        6 epoch uint64, 7 totals Totals, 8 other_key bool, 9 statements uint64, 10 statement_digest bytes,
+        11 boots uint64]],
     Settle = [[1 operation OperationId, 2 kind OperationKind, 3 statement SignedStatement]],
     SignedStatement = [[1 statement bytes, 2 signature bytes]],
     Statement = [[1 bank bytes, 2 name string, 3 number uint64, 4 previous bytes, 5 operation OperationId,
@@ -95,7 +96,8 @@ local MESSAGES = {
     Exit = [[2 order uint64, 5 empty bool, 6 statement SignedStatement]],
     AccountOffer = [[1 name string]],
     Authority = [[1 session fixed64, 2 counter uint64]],
-    Ask = [[1 nonce fixed64, 2 words string*, 3 secrets Secrets, 4 authority Authority, 5 signing_key bytes]],
+    Ask = [[1 nonce fixed64, 2 words string*, 3 secrets Secrets, 4 authority Authority, 5 signing_key bytes,
+        6 epoch uint64, 7 statements uint64]],
     Secrets = [[2 name string, 3 password bytes, 4 new_password bytes, 6 padding bytes]],
     Told = [[1 nonce fixed64, 2 answer AnswerText, 3 session fixed64]],
     AnswerText = [[1 outcome uint32, 2 code string, 3 text string, 4 lines string*, 5 facts AnswerFact*,
@@ -109,7 +111,7 @@ local MESSAGES = {
         7 order uint64, 8 amount sint64, 9 what string, 10 name string, 11 has_token bool]],
     EvidenceRequest = [[1 operation OperationId, 2 peer string, 3 above uint64]],
     Evidence = [[1 operation OperationId, 2 peer string, 3 above uint64, 4 items SignedTransfers*, 5 more bool]],
-    SignedTransfers = [[1 epoch uint64, 2 transfers Transfers, 3 signed Signed]],
+    SignedTransfers = [[1 epoch uint64, 2 transfers Transfers*, 3 signed Signed]],
 }
 local ENUMS = {
     OperationKind = [[0 OPERATION_NONE, 1 OPERATION_CHECKPOINT, 2 OPERATION_ROLLBACK, 3 OPERATION_JOIN,

@@ -351,9 +351,11 @@ void BusinessOracles::check_pending() const {
     for (const auto& [account, sums] : by_account_) {
         const bank::Account* row = bank().find(account);
         if (row == nullptr) violated("settled-once", "a deal of nobody: " + account);
-        const Money pending = bank().business.pending_sum(account);
-        if (pending.cents() != sums.pending || row->totals.dealings.cents() != sums.settled) {
-            violated("settled-once", account + ": pending are " + to_string(pending) +
+        const MoneyTotal& pending = bank().business.pending_sum(account);
+        MoneyTotal expected;
+        expected += Money::from_cents(sums.pending);
+        if (pending != expected || row->totals.dealings.cents() != sums.settled) {
+            violated("settled-once", account + ": pending are " + pending.to_string() +
                                          " and should be " + cents(sums.pending) +
                                          "; settled are " + to_string(row->totals.dealings) +
                                          " and should be " + cents(sums.settled));

@@ -1,9 +1,27 @@
 #include "simulator/liar.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "common/base/limits.h"
 #include "common/core/statement.h"
+#include "common/wire/convert.h"
 
 namespace p2pbank::simulator {
+namespace {
+
+constexpr int64_t kInventedCents = 1'00;
+
+// One transfer more than there was. Returns the cents that it makes; 0: nothing was received.
+int64_t invent(wire::Channel& channel) {
+    if (channel.received_size() == 0) return 0;
+    const int last = channel.received_size() - 1;  // the length of the last interval
+    channel.set_received(last, channel.received(last) + 1);
+    channel.set_received_sum(channel.received_sum() + kInventedCents);
+    return kInventedCents;
+}
+
+}  // namespace
 
 class Liar::Mouth final : public Effects {
   public:
@@ -84,13 +102,48 @@ void Liar::end_of_turn(TimePoint now, Effects& effects) {
 }
 
 std::string Liar::lie(std::string packet) {
-    if (rate_ <= 0 || random_.fraction() >= rate_) return packet;
+    const bool at_random = rate_ > 0 && random_.fraction() < rate_;
+    if (!at_random && !chosen_) return packet;
     const auto plain = keys_.open(packet);
     wire::Datagram datagram;
     if (!plain || plain->empty() || !datagram.ParseFromString(*plain)) return packet;
-    change(datagram);
+    if (at_random && (datagram.has_settle() || !in_settlements_only_)) change(datagram);
+    if (chosen_) tell_chosen(datagram);
     const auto changed = keys_.reseal(packet, datagram.SerializeAsString());
     return changed && changed->size() <= limits::kMaxDatagramBytes ? *changed : packet;
+}
+
+void Liar::tell_chosen(wire::Datagram& datagram) {
+    if (!datagram.has_settle() || datagram.settle().kind() != wire::OPERATION_CHECKPOINT) return;
+    wire::Settle& settle = *datagram.mutable_settle();
+    const OperationId id = from_wire(settle.operation());
+    if (told_in_ && *told_in_ != id) return;
+    auto statement = read_statement(settle.statement());
+    if (!statement) return;
+    for (wire::Channel& channel : *statement->mutable_channels()) {
+        const int64_t made = *chosen_ == ChosenLie::deny ? deny(channel) : invent(channel);
+        if (made == 0) continue;
+        statement->mutable_totals()->set_balance(statement->totals().balance() + made);
+        *settle.mutable_statement() = sign_statement(&identity_, *statement);
+        told_in_ = id;
+        return;
+    }
+}
+
+// Takes the newest transfer back. Returns the cents that this makes; 0: none was sent since the
+// permanent checkpoint.
+int64_t Liar::deny(wire::Channel& channel) const {
+    const Label newest(channel.sent_last());
+    const customer::Peer* peer = inner_->state().find_peer(channel.peer());
+    if (peer == nullptr) return 0;
+    if (newest <= inner_->state().permanent.channel(channel.peer()).sent_last) return 0;
+    const auto sent =
+        std::find_if(peer->sent_log.begin(), peer->sent_log.end(),
+                     [&](const customer::SentEntry& entry) { return entry.label == newest; });
+    if (sent == peer->sent_log.end()) return 0;
+    channel.set_sent_last(newest.value() - 1);
+    channel.set_sent_sum(channel.sent_sum() - sent->amount.cents());
+    return sent->amount.cents();
 }
 
 std::string Liar::somebody() {
@@ -176,36 +229,62 @@ void Liar::change_statement(wire::SignedStatement& signed_statement) {
     if (!statement) return;
     auto* totals = statement->mutable_totals();
     const int64_t by = amount();
-    wire::Channel* channel =
-        statement->channels_size() > 0 ? statement->mutable_channels(0) : statement->add_channels();
-    if (channel->peer().empty()) channel->set_peer(somebody());
-    switch (random_.below(6)) {
+    switch (random_.below(9)) {
         case 0:  // invents a balance
             totals->set_balance(totals->balance() + by);
             break;
-        case 1:  // claims more than it got
+        case 1:  // invents a correction by the operator
+            totals->set_balance(totals->balance() + by);
+            totals->set_adjustments(totals->adjustments() + by);
+            break;
+        case 2: {  // as much as a number can hold
+            const int64_t most = random_.one_in(2) ? std::numeric_limits<int64_t>::max()
+                                                   : std::numeric_limits<int64_t>::min();
+            if (random_.one_in(2)) totals->set_balance(most);
+            if (random_.one_in(2)) totals->set_deposits(most);
+            if (random_.one_in(2)) totals->set_withdrawals(most);
+            if (random_.one_in(2)) totals->set_adjustments(most);
+            break;
+        }
+        case 3:
+            statement->set_number(statement->number() + 1);
+            break;
+        case 4:
+            statement->set_previous(std::string(32, 'x'));
+            break;
+        case 5: {  // what nobody reads, for the bank to keep: field 1000, of 300 bytes
+            const std::string unknown = "\xC2\x3E\xAC\x02" + std::string(300, 'x');
+            statement->MergeFromString(unknown);
+            break;
+        }
+        default:
+            change_channel(*statement, by);
+    }
+    signed_statement = sign_statement(&identity_, *statement);
+}
+
+void Liar::change_channel(wire::Statement& statement, int64_t by) {
+    auto* totals = statement.mutable_totals();
+    wire::Channel* channel =
+        statement.channels_size() > 0 ? statement.mutable_channels(0) : statement.add_channels();
+    if (channel->peer().empty()) channel->set_peer(somebody());
+    switch (random_.below(3)) {
+        case 0:  // claims more than it got
             totals->set_balance(totals->balance() + by);
             channel->set_received_sum(channel->received_sum() + by);
             break;
-        case 2:  // claims one that was not sent
+        case 1:  // claims one that was not sent
             totals->set_balance(totals->balance() + by);
             channel->set_received_sum(channel->received_sum() + by);
             channel->add_received(random_.below(3));
             channel->add_received(0);
             break;
-        case 3:  // denies what it sent
+        default:  // denies what it sent
             if (channel->sent_sum() < by || channel->sent_last() == 0) break;
             totals->set_balance(totals->balance() + by);
             channel->set_sent_sum(channel->sent_sum() - by);
             channel->set_sent_last(channel->sent_last() - random_.below(2));
-            break;
-        case 4:
-            statement->set_number(statement->number() + 1);
-            break;
-        default:
-            statement->set_previous(std::string(32, 'x'));
     }
-    signed_statement = sign_statement(&identity_, *statement);
 }
 
 void Liar::change_bank_message(wire::Datagram& datagram) {
@@ -245,14 +324,15 @@ void Liar::change_bank_message(wire::Datagram& datagram) {
     }
     if (datagram.has_evidence()) {
         for (auto& item : *datagram.mutable_evidence()->mutable_items()) {
-            if (item.transfers().amounts_size() > 0) {
-                item.mutable_transfers()->set_amounts(0, static_cast<uint64_t>(amount()));
+            if (item.transfers_size() > 0 && item.transfers(0).amounts_size() > 0) {
+                item.mutable_transfers(0)->set_amounts(0, static_cast<uint64_t>(amount()));
             }
         }
     }
     if (datagram.has_deal()) {
         auto* deal = datagram.mutable_deal();
         if (random_.one_in(2)) deal->set_amount(deal->amount() + amount());
+        if (random_.one_in(8)) deal->set_amount(std::numeric_limits<int64_t>::max());
         if (random_.one_in(2)) deal->set_number(deal->number() + random_.below(3));
     }
 }

@@ -7,13 +7,16 @@
 // to decide say what is not so; operations are said to be somebody else's, or to come much later;
 // others are named who have no part; signatures are left out or are none.
 //
-// Owned by its machine, as any node.
+// Instead of that, or beside it, one lie can be chosen, for whoever wants to see it found out.
+//
+// Owned by its machine, as any node, or by a real program (tests/processes/lying_customer.cpp).
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "common/base/ids.h"
 #include "common/base/random.h"
 #include "common/secure/identity.h"
 #include "common/secure/key_log.h"
@@ -21,11 +24,24 @@
 
 namespace p2pbank::simulator {
 
+// What it can be made to say once, for certain.
+enum class ChosenLie {
+    deny,    // of its newest transfer to somebody, that it has not sent it
+    invent,  // of somebody it has received from, that there was one transfer more
+};
+
 class Liar final : public Node {
   public:
     // `rate` in [0, 1]: of messages that are changed. It may be changed while the node runs.
     Liar(std::unique_ptr<Customer> inner, const KeyBytes& key_seed, uint64_t seed,
          const double& rate);
+
+    // Tells this lie in the first settlement of a checkpoint that has room for it, whenever that
+    // one is sent. Draws nothing: random lies stay what they are.
+    void choose(ChosenLie lie) { chosen_ = lie; }
+
+    // At random it lies in settlements only: most else stops operations before there is one.
+    void lie_in_settlements_only() { in_settlements_only_ = true; }
 
     Customer& inner() { return *inner_; }
 
@@ -56,7 +72,10 @@ class Liar final : public Node {
     void change_peer_message(wire::Datagram& datagram);
     void change_bank_message(wire::Datagram& datagram);
     void change_statement(wire::SignedStatement& signed_statement);
+    void change_channel(wire::Statement& statement, int64_t by);
     void change_operation(wire::OperationId& id);
+    void tell_chosen(wire::Datagram& datagram);
+    int64_t deny(wire::Channel& channel) const;
     std::string somebody();
     int64_t amount() { return 1 + static_cast<int64_t>(random_.below(100'000)); }
 
@@ -65,6 +84,9 @@ class Liar final : public Node {
     secure::KeyLog keys_;
     Random random_;
     const double& rate_;
+    bool in_settlements_only_ = false;
+    std::optional<ChosenLie> chosen_;
+    std::optional<OperationId> told_in_;  // the operation in whose settlement the chosen lie is
 };
 
 }  // namespace p2pbank::simulator

@@ -3,7 +3,9 @@
 //
 //   no-cent-made         in the bank's books all customers together have what was brought in and
 //                        not taken out, less what is in transit
+//   bounded              the bank does not wait for one account in many operations
 //   cuts-match           both ends of every channel in the bank's books fit together
+//   only-liars-accused   nobody honest is said to have lied
 //   honest-go-on         nobody honest stops, and when the attack is over everybody honest can do
 //                        everything
 #include "common/wire/books.h"
@@ -38,6 +40,7 @@ class LiarRunner {
     void insist(size_t machine, const std::string& line);
     std::vector<size_t> members() const;
     void check_books();
+    void check_not_accused(const bank::Account& account);
 
     Random random_;
     FaultRates rates_;
@@ -49,13 +52,7 @@ class LiarRunner {
 WorldSettings LiarRunner::world_settings(const RunSettings& settings) {
     WorldSettings out;
     out.seed = random_.next();
-    const size_t drawn = 3 + static_cast<size_t>(random_.below(3));
-    const size_t count = settings.customers == 0 ? drawn : settings.customers;
-    for (size_t i = 0; i < count; ++i) {
-        const bool checkpoint = settings.mode == ModeChoice::checkpoint ||
-                                (settings.mode == ModeChoice::mixed && random_.one_in(2));
-        out.customers.push_back(checkpoint ? StableMode::checkpoint : StableMode::journal);
-    }
+    out.customers = draw_customers(settings, 3, 3, random_);
     out.slow_disk = rates_.slow_disk;
     out.liar = kLiar;
     out.lies = 0.01 + 0.5 * random_.fraction() * random_.fraction();
@@ -118,7 +115,16 @@ void LiarRunner::go_on() {
         }
         world_.run_for(seconds(1));
     }
+    // Who is about to open an account, or to close one, would be in the next cohort or not.
     const auto told = [&] {
+        for (size_t i = 0; i < world_.machines(); ++i) {
+            const Customer* customer = honest(i) ? world_.customer(i) : nullptr;
+            if (customer == nullptr) continue;
+            const customer::Phase phase = customer->state().phase;
+            if (phase == customer::Phase::opening || phase == customer::Phase::exiting) {
+                return false;
+            }
+        }
         for (const size_t i : members()) {
             const customer::State& state = world_.customer(i)->state();
             if (state.in_cohort() || state.operation || state.deal) return false;
@@ -153,7 +159,12 @@ void LiarRunner::check_books() {
     int64_t together = 0;
     int64_t in_transit = 0;
     for (const bank::Account& account : bank.accounts()) {
+        check_not_accused(account);
         const Totals& totals = account.totals;
+        // Only the bank's operator corrects balances.
+        if (!totals.adjustments.is_zero() && account.corrections.is_zero()) {
+            world_.violated("no-cent-made", account.name + " has corrected its own balance");
+        }
         if (!adds_up(totals, account.channels())) {
             world_.violated("no-cent-made", "the books of " + account.name + " do not add up");
         }
@@ -173,9 +184,24 @@ void LiarRunner::check_books() {
             in_transit += out.sent_sum.cents() - in.received_sum.cents();
         }
     }
+    if (bank.committed.size() > 2 * bank.accounts().size() * bank.accounts().size()) {
+        world_.violated("bounded", "the bank waits for acknowledgements of " +
+                                       std::to_string(bank.committed.size()) + " operations");
+    }
     if (together + in_transit != 0) {
         world_.violated("no-cent-made",
                         std::to_string(together + in_transit) + " cents more than were brought in");
+    }
+}
+
+void LiarRunner::check_not_accused(const bank::Account& account) {
+    // The liar may have had several accounts, one after the other.
+    const bool liars = account.ip == world_.address(kLiar, Socket::bank).ip;
+    if (liars || account.details == nullptr) return;
+    for (const bank_evidence::Accusation& one : account.details->accusations) {
+        // Who crashed in the wrong moment may have no evidence any more, and is said to give none.
+        if (one.kind() == bank_evidence::ACCUSATION_NO_EVIDENCE) continue;
+        world_.violated("only-liars-accused", account.name + " lied: " + one.text());
     }
 }
 

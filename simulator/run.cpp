@@ -50,13 +50,7 @@ class Runner {
 WorldSettings Runner::world_settings(const RunSettings& settings) {
     WorldSettings out;
     out.seed = random_.next();
-    const size_t drawn = 2 + static_cast<size_t>(random_.below(4));
-    const size_t count = settings.customers == 0 ? drawn : settings.customers;
-    for (size_t i = 0; i < count; ++i) {
-        const bool checkpoint = settings.mode == ModeChoice::checkpoint ||
-                                (settings.mode == ModeChoice::mixed && random_.one_in(2));
-        out.customers.push_back(checkpoint ? StableMode::checkpoint : StableMode::journal);
-    }
+    out.customers = draw_customers(settings, 2, 4, random_);
     if (settings.mode != ModeChoice::mixed) rates_.change_modes = false;
     out.slow_disk = rates_.slow_disk;
     out.long_turns = random_.one_in(2) ? 0 : random_.fraction() / 2;
@@ -214,6 +208,19 @@ std::optional<ModeChoice> parse_mode_choice(std::string_view text) {
     if (text == "checkpoint") return ModeChoice::checkpoint;
     if (text == "mixed") return ModeChoice::mixed;
     return std::nullopt;
+}
+
+std::vector<StableMode> draw_customers(const RunSettings& settings, uint64_t least, uint64_t spread,
+                                       Random& random) {
+    const uint64_t drawn = least + random.below(spread);
+    const size_t count = settings.customers == 0 ? static_cast<size_t>(drawn) : settings.customers;
+    std::vector<StableMode> out;
+    for (size_t i = 0; i < count; ++i) {
+        const bool checkpoint = settings.mode == ModeChoice::checkpoint ||
+                                (settings.mode == ModeChoice::mixed && random.one_in(2));
+        out.push_back(checkpoint ? StableMode::checkpoint : StableMode::journal);
+    }
+    return out;
 }
 
 RunResult run_seed(const RunSettings& settings, Story* story) {

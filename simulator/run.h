@@ -35,6 +35,11 @@ struct RunResult {
     size_t customers = 0;
 };
 
+// How each of the customers' machines keeps its state, drawn from `random`: `least` customers or up
+// to `spread` - 1 more, unless the settings say how many.
+std::vector<StableMode> draw_customers(const RunSettings& settings, uint64_t least, uint64_t spread,
+                                       Random& random);
+
 // The same with a customer who lies (liar_run.cpp).
 RunResult run_liar_seed(const RunSettings& settings, Story* story);
 

@@ -23,7 +23,19 @@ CORE = "common/core"
 HISTORY = "common/history"
 RUNTIME = "common/runtime"
 SIMULATOR = "simulator"
-ANYTHING = [BASE, SECURE, WIRE, STABLE, CORE, HISTORY, RUNTIME, "bank", "customer", SIMULATOR, "tests"]
+ANYTHING = [
+    BASE,
+    SECURE,
+    WIRE,
+    STABLE,
+    CORE,
+    HISTORY,
+    RUNTIME,
+    "bank",
+    "customer",
+    SIMULATOR,
+    "tests",
+]
 
 # A file's own entry comes before that of its folder, the deepest folder before the others.
 ALLOWED = {

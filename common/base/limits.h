@@ -40,13 +40,14 @@ static_assert(kMaxCohort * 200 < kMaxMessageBytes, "a settlement of the largest 
 inline constexpr size_t kTransferWindow = 4'096;  // unacknowledged and sent, for each channel
 inline constexpr size_t kMaxTransfersInDatagram = 100;
 inline constexpr size_t kMaxIntervalsInAck = 48;
-inline constexpr size_t kMaxDigestsInSigned = 28;        // messages that one signature stands for
+inline constexpr size_t kMaxDigestsInSigned = 84;        // messages that one signature stands for
 inline constexpr size_t kMaxEvidenceBytes = 64 * 1'024;  // in one answer; more is asked for again
 inline constexpr size_t kMaxEvidenceOverrun = 256 * 1'024;  // what has labels in between
 inline constexpr size_t kMaxLabelsInSignRequest = kMaxTransfersInDatagram * kMaxDigestsInSigned;
 inline constexpr size_t kMaxEarlyWords = 8;  // of one peer, whose messages have not come yet
 static_assert(kMaxEvidenceBytes + kMaxEvidenceOverrun + 4'096 < kMaxMessageBytes);
-static_assert(kMaxDigestsInSigned * 34 + 66 + 130 + kMaxOverheadBytes < kMaxDatagramBytes);
+static_assert(kMaxDigestsInSigned * 34 + 66 + 50 < 3 * kMaxFragmentBytes,
+              "three parts, so that few are lost with one of them");
 inline constexpr size_t kMaxSentLog = 1'000'000;  // entries for each channel; then: checkpoint
 inline constexpr size_t kMaxReceivedIntervals = 20'000;  // over all channels: each gap is a lost
                                                          // transfer, or one that still comes
@@ -85,8 +86,9 @@ static_assert(kMaxCohort * (kMaxNameBytes + 8 + kMaxReasonsInVote * (kMaxNameByt
               "a vote that names the largest cohort must fit");
 
 // Evidence
-inline constexpr size_t kMaxAccusations = 16;  // of one account that are kept
-inline constexpr size_t kMaxDisputes = 8;      // in progress: each keeps the proof that is given
+inline constexpr size_t kMaxRollbacksKnown = 1'024;  // committed ones of one initiator
+inline constexpr size_t kMaxAccusations = 16;        // of one account that are kept
+inline constexpr size_t kMaxDisputes = 8;  // in progress: each keeps the proof that is given
 inline constexpr size_t kMaxEvidencePieces = 1'024;  // of one dispute, of kMaxEvidenceBytes each
 inline constexpr size_t kMaxProvenTransfers = kMaxSentLog;  // of one dispute
 inline constexpr size_t kMaxProofBytes = 256 * 1'024;       // that are kept with an accusation

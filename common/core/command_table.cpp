@@ -99,9 +99,14 @@ Answer usage_failure(CommandTable table, std::string_view verb) {
     return failure("usage", "write: " + std::string(usage_of(table, verb)));
 }
 
-Answer unknown_command(CommandTable table, std::string_view verb) {
+Answer unknown_command(CommandTable table, std::string_view verb,
+                       std::span<const std::string_view> elsewhere, std::string_view where) {
     if (verb.empty()) {
         return failure("usage", "an empty line is no command; `help` lists the commands");
+    }
+    if (std::find(elsewhere.begin(), elsewhere.end(), verb) != elsewhere.end()) {
+        return failure("unknown-command", quote(verb) + " is typed " + std::string(where) +
+                                              ", not here; `help` lists the commands");
     }
     return failure("unknown-command", not_a_command(table, verb) + "`help` lists the commands");
 }

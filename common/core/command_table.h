@@ -30,9 +30,12 @@ std::string_view usage_of(CommandTable table, std::string_view verb);
 // FAILURE usage: write: deposit <amount> [--note <text>]. Requires that the table has the verb.
 Answer usage_failure(CommandTable table, std::string_view verb);
 
-// FAILURE unknown-command, with the commands that may have been meant. An empty verb, of an empty
-// line, is FAILURE usage.
-Answer unknown_command(CommandTable table, std::string_view verb);
+// FAILURE unknown-command, with the commands that may have been meant; or, for one of `elsewhere`,
+// the program that has it ("at the bank's prompt"). An empty verb, of an empty line, is FAILURE
+// usage.
+Answer unknown_command(CommandTable table, std::string_view verb,
+                       std::span<const std::string_view> elsewhere = {},
+                       std::string_view where = {});
 
 // The answer to `help` and `help <command>`: `words` are all words of the line.
 Answer help_answer(CommandTable table, std::span<const std::string_view> words);

@@ -91,15 +91,6 @@ void Courier::trust(Address address) {
     if (!is_sealed()) introductions_->trust(address);
 }
 
-size_t Courier::sessions() const {
-    size_t count = 0;
-    if (!is_sealed()) return count;
-    for (const auto& door : doors_) {
-        count += door->sessions().confirmed() + door->sessions().unconfirmed();
-    }
-    return count;
-}
-
 void Courier::ask_keys(Socket from, Address to, uint64_t nonce, Effects& effects) {
     P2PBANK_CHECK(is_sealed());
     effects.send(from, to, secure::key_request(nonce));

@@ -102,9 +102,6 @@ class Courier {
     // From now on whoever asks is told the own keys. Not in clear.
     void answer_key_requests() { answers_key_requests_ = true; }
 
-    // Sessions of both sockets that stand, and handshakes that are not finished. For `status`.
-    size_t sessions() const;
-
   private:
     class Door;  // the sessions of one socket
     struct Outgoing {

@@ -7,6 +7,7 @@
 #include "common/base/check.h"
 #include "common/base/limits.h"
 #include "common/core/digest.h"
+#include "common/wire/books.h"
 #include "common/wire/convert.h"
 
 namespace p2pbank {
@@ -27,6 +28,65 @@ std::string text_of(const google::protobuf::RepeatedPtrField<std::string>& diges
     return text;
 }
 
+// Each gives the fields that are known here, and nothing else that the message came with.
+wire::Totals known_part(const wire::Totals& came) {
+    wire::Totals known;
+    to_wire(from_wire(came), &known);
+    return known;
+}
+wire::OperationId known_part(const wire::OperationId& came) {
+    wire::OperationId known;
+    to_wire(from_wire(came), &known);
+    return known;
+}
+wire::Channel known_part(const wire::Channel& came) {
+    wire::Channel known;
+    known.set_peer(came.peer());
+    known.set_sent_last(came.sent_last());
+    known.set_sent_sum(came.sent_sum());
+    *known.mutable_received() = came.received();
+    known.set_received_sum(came.received_sum());
+    return known;
+}
+wire::Activity known_part(const wire::Activity& came) {
+    wire::Activity known;
+    known.set_kind(came.kind());
+    known.set_what(came.what());
+    known.set_number(came.number());
+    known.set_amount(came.amount());
+    known.set_balance(came.balance());
+    known.set_at_ms(came.at_ms());
+    known.set_note(came.note());
+    known.set_rolled_back(came.rolled_back());
+    return known;
+}
+wire::Statement known_part(const wire::Statement& came) {
+    wire::Statement known;
+    known.set_bank(came.bank());
+    known.set_name(came.name());
+    known.set_number(came.number());
+    known.set_previous(came.previous());
+    if (came.has_operation()) *known.mutable_operation() = known_part(came.operation());
+    known.set_kind(came.kind());
+    known.set_cohort(came.cohort());
+    known.set_epoch(came.epoch());
+    if (came.has_totals()) *known.mutable_totals() = known_part(came.totals());
+    for (const wire::Channel& channel : came.channels()) {
+        *known.add_channels() = known_part(channel);
+    }
+    for (const wire::Activity& line : came.activity()) *known.add_activity() = known_part(line);
+    known.set_activity_left_out(came.activity_left_out());
+    known.set_transfers(came.transfers());
+    return known;
+}
+wire::Transfers known_part(const wire::Transfers& came) {
+    wire::Transfers known;
+    known.set_first_label(came.first_label());
+    *known.mutable_gaps() = came.gaps();
+    *known.mutable_amounts() = came.amounts();
+    return known;
+}
+
 }  // namespace
 
 wire::SignedStatement sign_statement(const secure::Identity* identity,
@@ -43,6 +103,29 @@ std::optional<wire::Statement> read_statement(const wire::SignedStatement& signe
     wire::Statement statement;
     if (!statement.ParseFromString(signed_statement.statement())) return std::nullopt;
     return statement;
+}
+
+bool is_canonical(const wire::SignedStatement& signed_statement) {
+    const auto statement = read_statement(signed_statement);
+    return statement && known_part(*statement).SerializeAsString() == signed_statement.statement();
+}
+
+wire::SignedStatement known_part(const wire::SignedStatement& came) {
+    wire::SignedStatement known;
+    known.set_statement(came.statement());
+    known.set_signature(came.signature());
+    return known;
+}
+
+wire::SignedTransfers known_part(const wire::SignedTransfers& came) {
+    wire::SignedTransfers known;
+    known.set_epoch(came.epoch());
+    for (const wire::Transfers& transfers : came.transfers()) {
+        *known.add_transfers() = known_part(transfers);
+    }
+    *known.mutable_signed_()->mutable_digests() = came.signed_().digests();
+    known.mutable_signed_()->set_signature(came.signed_().signature());
+    return known;
 }
 
 bool is_signed_by(const wire::SignedStatement& signed_statement, const KeyBytes& signing_key) {
@@ -113,11 +196,15 @@ bool is_signed_by(const wire::Signed& word, const KeyBytes& signing_key) {
 
 bool proves(const ChannelContext& context, const wire::SignedTransfers& item,
             const KeyBytes& signing_key) {
-    if (Epoch(item.epoch()) != context.epoch || !read_transfers(item.transfers())) return false;
-    const std::string digest = transfers_digest(context, item.transfers());
+    if (Epoch(item.epoch()) != context.epoch || item.transfers().empty()) return false;
     const auto& digests = item.signed_().digests();
-    return std::find(digests.begin(), digests.end(), digest) != digests.end() &&
-           is_signed_by(item.signed_(), signing_key);
+    const bool all = std::all_of(
+        item.transfers().begin(), item.transfers().end(), [&](const wire::Transfers& transfers) {
+            return read_transfers(transfers).has_value() &&
+                   std::find(digests.begin(), digests.end(),
+                             transfers_digest(context, transfers)) != digests.end();
+        });
+    return all && is_signed_by(item.signed_(), signing_key);
 }
 
 }  // namespace p2pbank

@@ -55,6 +55,12 @@ wire::SignedStatement sign_statement(const secure::Identity* identity,
                                      const wire::Statement& statement);
 // What was signed; nothing if the bytes are no statement. Says nothing of the signature.
 std::optional<wire::Statement> read_statement(const wire::SignedStatement& signed_statement);
+// The bytes are those of its fields and nothing else: no field that is unknown here, no other way
+// to write the same.
+bool is_canonical(const wire::SignedStatement& signed_statement);
+// What is kept of something that came: what is known of it.
+wire::SignedStatement known_part(const wire::SignedStatement& came);
+wire::SignedTransfers known_part(const wire::SignedTransfers& came);
 bool is_signed_by(const wire::SignedStatement& signed_statement, const KeyBytes& signing_key);
 // 32 bytes of BLAKE2b over the statement's bytes: what the next one names as `previous`.
 std::string statement_digest(const wire::SignedStatement& signed_statement);
@@ -89,7 +95,7 @@ std::string transfers_digest(const ChannelContext& context, const wire::Transfer
 wire::Signed sign_transfers(const secure::Identity& identity, std::vector<std::string> digests);
 // Digests of the right number and size, and signed with that key.
 bool is_signed_by(const wire::Signed& word, const KeyBytes& signing_key);
-// Proof that the owner of the key has sent these transfers.
+// Proof that the owner of the key has sent these transfers, each message of them.
 bool proves(const ChannelContext& context, const wire::SignedTransfers& item,
             const KeyBytes& signing_key);
 

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -28,6 +29,21 @@ Result<void> AppendFile::write_now(std::string_view bytes) {
         bytes.remove_prefix(static_cast<size_t>(n));
     }
     return {};
+}
+
+Result<void> AppendFile::check_begins_with(std::string_view beginning) const {
+    struct stat status = {};
+    if (::fstat(fd_.get(), &status) != 0) return failed("look at");
+    if (!S_ISREG(status.st_mode) || status.st_size == 0) return {};
+    std::string found(beginning.size(), '\0');
+    const ssize_t n = ::pread(fd_.get(), found.data(), found.size(), 0);
+    if (n < 0) return failed("read");
+    found.resize(static_cast<size_t>(n));
+    // A program that was killed may have left a part of its first line.
+    if (beginning.starts_with(found)) return {};
+    return Error{"bad-file", path_ + ": " + what_ +
+                                 " would be added to a file of another kind: move it away, or "
+                                 "give another name"};
 }
 
 Error AppendFile::failed(const std::string& doing) const {

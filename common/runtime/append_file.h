@@ -23,6 +23,9 @@ class AppendFile {
     Result<void> write_now(std::string_view bytes);
 
     int fd() const { return fd_.get(); }
+    // Refuses to add to what is of another kind: a file that has a content that does not begin so.
+    // Errors: bad-file, io-error.
+    Result<void> check_begins_with(std::string_view beginning) const;
     // "cannot <doing> the trace <path>: <the system's reason>"
     Error failed(const std::string& doing) const;
 

@@ -25,9 +25,10 @@ Result<void> Driver::open_records() {
         pcap_.emplace(std::move(pcap).value());
     }
     if (options_.key_log.empty()) return {};
-    if (auto mine = check_private_file(options_.key_log); !mine) return mine;
+    if (auto mine = check_named_file(options_.key_log); !mine) return mine;
     Result<AppendFile> keys = AppendFile::open("the key log", options_.key_log);
     if (!keys) return keys.error();
+    if (auto kind = keys.value().check_begins_with(secure::kKeyLogWord); !kind) return kind;
     key_log_.emplace(std::move(keys).value());
     log_.always(Severity::warning, "this program writes the keys of its sessions to " +
                                        options_.key_log +

@@ -73,7 +73,9 @@ Result<void> write_file(PosixStorage& storage, const std::string& name, const Ke
     return file.value()->sync();
 }
 
-Result<void> write_new(const std::string& path, const Key& key) {
+}  // namespace
+
+Result<void> keep_key(const std::string& path, const Key& key) {
     const auto [folder, name] = split_path(path);
     auto storage = PosixStorage::open_folder(folder);
     if (!storage) return storage.error();
@@ -89,8 +91,6 @@ Result<void> write_new(const std::string& path, const Key& key) {
     return done;
 }
 
-}  // namespace
-
 Result<Key> own_key(const std::string& path) {
     for (;;) {
         const Result<std::optional<Key>> there = existing_key(path);
@@ -98,7 +98,7 @@ Result<Key> own_key(const std::string& path) {
         if (there.value()) return *there.value();
         Key key{};
         random_bytes(key);
-        const Result<void> written = write_new(path, key);
+        const Result<void> written = keep_key(path, key);
         sodium_memzero(key.data(), key.size());
         if (!written) return written.error();
     }
@@ -112,8 +112,9 @@ Result<std::optional<Key>> existing_key(const std::string& path) {
     if (const std::optional<Key> key = parse<sizeof(Key)>(line.value()->view())) return key;
     return Error{"bad-key", path +
                                 " does not hold a key, which is one line of 64 hexadecimal "
-                                "digits: put a copy of the file back, or remove it for a new "
-                                "key, which nobody will know"};
+                                "digits: put a copy of the file back. If there is none, remove "
+                                "it and start with --new-key; what follows from that is said "
+                                "then"};
 }
 
 Result<void> write_key(PosixStorage& storage, const std::string& name, const Key& key) {

@@ -15,13 +15,15 @@ namespace p2pbank {
 using Key = KeyBytes;
 using TwoKeys = std::array<unsigned char, 64>;
 
-// The program's own secret (data/bank.key, state/<name>/key): read from `path`, or drawn and
-// written there, durably, where there is none. Errors: too-open, when others than its owner may
-// read or write the file; bad-key, when it does not hold a key; io-error. The message says how to
-// mend it.
-Result<Key> own_key(const std::string& path);
-// The same where none is to be drawn: nothing if there is no file.
+// The program's own secret (data/bank.key, state/<name>/key), as it is in the file; nothing if
+// there is none. Errors: too-open, when others than its owner may read or write the file; bad-key,
+// when it does not hold a key; io-error. The message says how to mend it.
 Result<std::optional<Key>> existing_key(const std::string& path);
+// The same; where there is none it is drawn and kept.
+Result<Key> own_key(const std::string& path);
+// Writes the secret to `path`, durably, where there is no file yet: one that is there stays.
+// Errors: io-error.
+Result<void> keep_key(const std::string& path, const Key& key);
 // Writes a secret durably to the file, in place of what is there. Errors: io-error.
 Result<void> write_key(PosixStorage& storage, const std::string& name, const Key& key);
 

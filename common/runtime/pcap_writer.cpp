@@ -67,7 +67,7 @@ class Headers {
 }  // namespace
 
 Result<PcapWriter> PcapWriter::open(const std::string& path) {
-    if (auto mine = check_private_file(path); !mine) return mine.error();
+    if (auto mine = check_named_file(path); !mine) return mine.error();
     Result<AppendFile> file = AppendFile::open("the recording", path);
     if (!file) return file.error();
     PcapWriter writer(std::move(file).value());

@@ -61,6 +61,18 @@ Result<void> check_private_file(const std::string& path) {
                  "is private, and others than its owner may read or write it", "600");
 }
 
+Result<void> check_named_file(const std::string& path) {
+    struct stat status = {};
+    if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+        return Error{
+            "bad-file",
+            path +
+                (S_ISDIR(status.st_mode) ? " is a folder" : " is a device or a pipe, and no file") +
+                ": give the name of a file of your own"};
+    }
+    return check_private_file(path);
+}
+
 Result<void> check_not_writable_by_others(const std::string& path) {
     return check(path, kOthersWrite, "may be changed by others than its owner", "go-w");
 }

@@ -16,6 +16,9 @@ namespace p2pbank {
 Result<void> check_private_folder(const std::string& path);
 // A file that nobody else may read or write: key, journal, history, key log.
 Result<void> check_private_file(const std::string& path);
+// The same for a file that a person has named to be written, a recording or a log of keys. Errors
+// beside: bad-file, what is no file, a folder or a device: those are not ours to change.
+Result<void> check_named_file(const std::string& path);
 // A file that others may read, or a folder into which they may look, but in which they may change
 // nothing: the table of accounts, the folders of all accounts and of the table. A folder in which
 // everybody may make files, but not touch those of others (/tmp), will do.

@@ -1,5 +1,8 @@
 #include "common/runtime/store.h"
 
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <unistd.h>
 #include <vector>
 
@@ -106,6 +109,18 @@ bool Store::exists(const std::string& folder, std::string_view name) {
     if (!is_valid_name(name)) return false;
     const StoreFiles files{.folder = folder + "/" + std::string(name)};
     return ::access((files.folder + "/" + files.journal).c_str(), F_OK) == 0;
+}
+
+std::vector<std::string> Store::names(const std::string& folder) {
+    std::vector<std::string> found;
+    std::error_code error;
+    for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+         at.increment(error)) {
+        std::string name = at->path().filename().string();
+        if (exists(folder, name)) found.push_back(std::move(name));
+    }
+    std::sort(found.begin(), found.end());
+    return found;
 }
 
 void Store::remove(std::unique_ptr<Store> store) {

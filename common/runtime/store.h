@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/runtime/posix_storage.h"
 #include "common/secure/keyed_random.h"
@@ -40,6 +41,8 @@ class Store {
 
     // Whether account `name` has a journal under `folder`.
     static bool exists(const std::string& folder, std::string_view name);
+    // The accounts that have one, by name. Empty if the folder cannot be read.
+    static std::vector<std::string> names(const std::string& folder);
 
     // Removes the journal, the lock, the secret and, if nothing else is in it, the folder.
     static void remove(std::unique_ptr<Store> store);

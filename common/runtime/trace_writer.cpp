@@ -22,6 +22,7 @@ bool is_whole_number(std::string_view text) {
 Result<TraceWriter> TraceWriter::open(const std::string& path) {
     Result<AppendFile> file = AppendFile::open("the trace", path);
     if (!file) return file.error();
+    if (auto kind = file.value().check_begins_with("{\"time_us\":"); !kind) return kind.error();
     return TraceWriter(std::move(file).value());
 }
 

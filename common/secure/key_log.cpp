@@ -9,7 +9,7 @@
 namespace p2pbank::secure {
 namespace {
 
-constexpr std::string_view kWord = "p2pbank-key ";
+constexpr std::string_view kWord = kKeyLogWord;
 constexpr std::string_view kDigits = "0123456789abcdef";
 constexpr size_t kIndexDigits = 8;
 constexpr size_t kKeyDigits = 2 * sizeof(KeyBytes);

@@ -17,6 +17,8 @@
 
 namespace p2pbank::secure {
 
+inline constexpr std::string_view kKeyLogWord = "p2pbank-key ";  // how a line begins
+
 std::string key_log_line(uint32_t index, const KeyBytes& key);  // without a newline
 
 // Opens sealed packets of others with the keys that it was given.

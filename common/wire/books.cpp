@@ -1,5 +1,7 @@
 #include "common/wire/books.h"
 
+#include <algorithm>
+
 #include "common/wire/convert.h"
 
 namespace p2pbank {
@@ -19,6 +21,24 @@ bool adds_up(const Totals& totals, const ChannelMap& channels) {
     MoneyTotal balance;
     balance += totals.balance;
     return expected == balance && !totals.balance.is_negative();
+}
+
+bool fits_total(std::optional<Money> sum) {
+    return sum && sum->cents() <= kMaxTotal.cents() && sum->cents() >= -kMaxTotal.cents();
+}
+
+bool fits_balance(std::optional<Money> balance) {
+    return balance && !balance->is_negative() && *balance <= kMaxBalance;
+}
+
+bool is_within_bounds(const Totals& totals, const ChannelMap& channels) {
+    return totals.balance <= kMaxBalance && totals.balance.cents() >= -kMaxBalance.cents() &&
+           fits_total(totals.opening) && fits_total(totals.deposits) &&
+           fits_total(totals.withdrawals) && fits_total(totals.adjustments) &&
+           fits_total(totals.dealings) &&
+           std::all_of(channels.begin(), channels.end(), [](const auto& entry) {
+               return fits_total(entry.second.sent_sum) && fits_total(entry.second.received_sum);
+           });
 }
 
 bool matches(const Channel& at_sender, const Channel& at_receiver) {

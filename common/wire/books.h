@@ -8,6 +8,7 @@
 
 #include "common/base/ids.h"
 #include "common/base/interval_set.h"
+#include "common/base/limits.h"
 #include "common/base/money.h"
 #include "common/wire/values.pb.h"
 
@@ -25,6 +26,16 @@ struct Totals {
     friend bool operator==(const Totals&, const Totals&) = default;
 };
 
+// What an account can hold: more than any that is honest needs, and so little that sums of a few of
+// these always fit. The customer keeps within it, the bank refuses statements beyond it.
+inline constexpr Money kMaxTotal = Money::from_cents(limits::kMaxAmountUnits * 100 * 10);
+inline constexpr Money kMaxBalance = Money::from_cents(4 * kMaxTotal.cents());
+static_assert(INT64_MAX - kMaxBalance.cents() > 5 * kMaxTotal.cents(),
+              "`carried` must fit, whatever the others are");
+// What may be added to a sum (which may be negative), and to a balance.
+bool fits_total(std::optional<Money> sum);
+bool fits_balance(std::optional<Money> balance);
+
 // Both directions between a customer and one peer, as the customer sees them.
 struct Channel {
     Label sent_last;
@@ -35,6 +46,9 @@ struct Channel {
 };
 
 using ChannelMap = std::map<std::string, Channel, std::less<>>;  // by the peer's name
+
+// Nothing is further from zero than an account can be. `carried` is only what the bank makes of it.
+bool is_within_bounds(const Totals& totals, const ChannelMap& channels);
 
 // The equation above holds, and the balance is not negative.
 bool adds_up(const Totals& totals, const ChannelMap& channels);

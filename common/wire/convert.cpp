@@ -3,7 +3,10 @@
 namespace p2pbank {
 
 OperationId from_wire(const wire::OperationId& id) {
-    return OperationId{id.initiator(), id.epoch(), id.counter(), id.word()};
+    // Ed25519. What is longer is no signature, and would be kept.
+    constexpr size_t kWordBytes = 64;
+    return OperationId{id.initiator(), id.epoch(), id.counter(),
+                       id.word().size() > kWordBytes ? std::string() : id.word()};
 }
 
 void to_wire(const OperationId& id, wire::OperationId* out) {

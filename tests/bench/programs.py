@@ -30,7 +30,6 @@ def allow_many_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-
 def on_core(core):
     """For preexec_fn: the process dies with this one, and stays on a core unless that is None."""
 
@@ -46,7 +45,8 @@ class Program:
     """One process. Answers are read by whoever typed: `ask` waits for one.
 
     Its standard error goes to the file `log`, so that nobody is woken for what it says there;
-    without one it is a pipe that is read until the program is ready, to see at once when that is."""
+    without one it is a pipe that is read until the program is ready, to see at once when that is.
+    """
 
     def __init__(self, command, core=None, log=None):
         self.command = [str(word) for word in command]

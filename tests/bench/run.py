@@ -196,7 +196,9 @@ class Bench(Security):
         rounds = 3 if self.quick else 7
         everyone = self.row(f"{count} customers in one cohort: all transfer once", "s", "-")
         row = self.row(
-            f"{count} customers in one cohort: a checkpoint of all", "ms", "two-phase round with disk"
+            f"{count} customers in one cohort: a checkpoint of all",
+            "ms",
+            "two-phase round with disk",
         )
         made = self.row(f"{count} customers: started, opened, in one cohort", "s", "-")
         with World() as world:
@@ -220,7 +222,10 @@ class Bench(Security):
         # The table is replaced with every change while it is small, so that is another figure.
         small = self.row("open at the bank, up to 2,000 accounts, W=1024", "1/s", "-")
         row = self.row(
-            "open at the bank, pipelined, W=1024", "1/s", "append + fdatasync, 64 records", at_least=0.1
+            "open at the bank, pipelined, W=1024",
+            "1/s",
+            "append + fdatasync, 64 records",
+            at_least=0.1,
         )
         single = self.row("open at the bank, one at a time", "1/s", "append + fdatasync, 1 record")
         with World() as world:
@@ -255,10 +260,16 @@ class Bench(Security):
     def bank_start(self):
         count = 100_000 if self.quick else 1_000_000
         first = self.row(
-            f"first start of a bank with {count:,} customers", "s", "Python's csv module", at_most=0.5
+            f"first start of a bank with {count:,} customers",
+            "s",
+            "Python's csv module",
+            at_most=0.5,
         )
         later = self.row(
-            f"later start of a bank with {count:,} customers", "s", "Python's csv module", at_most=0.5
+            f"later start of a bank with {count:,} customers",
+            "s",
+            "Python's csv module",
+            at_most=0.5,
         )
         with World() as world:
             examples = world.folder / "example.csv"
@@ -324,7 +335,6 @@ class Bench(Security):
                 lambda: median_of(lambda: world.start_customer(logged=False)),
                 lambda: median_of(lambda: world.start([BIN / "bench_idle"], logged=False)),
             )
-
 
     # --- the business ----------------------------------------------------------------------------
 

@@ -24,7 +24,9 @@ def write_purchases(path, first, count, products):
         out.write("order,date,customer,product,quantity,amount,state\n")
         for i in range(first, first + count):
             day = begin + datetime.timedelta(days=i % 600)
-            out.write(f"{i + 1},{day},c{i % CUSTOMERS},p{i * 7919 % min(BOUGHT, products)},1,2.50,settled\n")
+            out.write(
+                f"{i + 1},{day},c{i % CUSTOMERS},p{i * 7919 % min(BOUGHT, products)},1,2.50,settled\n"
+            )
 
 
 class Shop:

@@ -46,9 +46,7 @@ def has_reference(name):
 
 
 def rate(name, window, seconds, core, world):
-    done = reference(
-        name, "--window", window, "--seconds", seconds, core=core, folder=world.folder
-    )
+    done = reference(name, "--window", window, "--seconds", seconds, core=core, folder=world.folder)
     return done["per_second"]
 
 
@@ -99,7 +97,9 @@ def busy_share(seconds=2):
     """What share of the processors others use at this moment."""
 
     def idle_and_all():
-        numbers = [int(n) for n in pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+        numbers = [
+            int(n) for n in pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:]
+        ]
         return numbers[3] + numbers[4], sum(numbers)
 
     idle, everything = idle_and_all()

@@ -266,12 +266,14 @@ class BankRun {
         for (const bank::Account& account : state.accounts()) {
             P2PBANK_CHECK(adds_up(account.totals, account.channels()));
             sum += account.totals.dealings;
-            Money pending;
+            MoneyTotal pending;
             for (const auto& deal : state.business.deals_of(account.name).pending) {
-                pending = must_add(pending, deal.amount);
+                pending += deal.amount;
             }
             P2PBANK_CHECK(pending == state.business.pending_sum(account.name));
         }
+        const auto unclaimed = state.business.own_accounts().find("unclaimed");
+        if (unclaimed != state.business.own_accounts().end()) sum -= unclaimed->second;
         P2PBANK_CHECK(sum.is_zero());
         for (const auto& [id, product] : state.business.products()) {
             P2PBANK_CHECK(product.quantity <= limits::kMaxStockHeld);

@@ -214,6 +214,36 @@ class Journals(unittest.TestCase):
             self.assertNotIn("SUCCESS", alice.output())
             bob.expect("SUCCESS balance 111", "balance")
 
+    def with_a_settled_past(self, world, starts):
+        """alice, resumed from a copy that has forgotten what the bank has settled since."""
+        alice = world.customer("alice", opening="100")
+        alice.end()
+        shutil.copytree(world.state / "alice", world.folder / "copy")
+        alice = world.resume("alice")
+        alice.ok("withdrawal 90")
+        alice.ok("checkpoint")
+        for _ in range(starts - 1):
+            alice.end()
+            alice = world.resume("alice")
+            alice.becomes("SUCCESS checkpoint alice", "checkpoint")
+        alice.end()
+        shutil.rmtree(world.state / "alice")
+        shutil.copytree(world.folder / "copy", world.state / "alice")
+        return world.resume("alice")
+
+    def test_an_old_copy_that_the_bank_has_settled_since_is_noticed(self):
+        with World() as world:
+            alice = self.with_a_settled_past(world, 1)
+            self.assertEqual(alice.wait_end(), 4)
+            self.assertRegex(alice.log, "the bank has seen its statement 1, its own storage says 0")
+            self.assertEqual(world.rows()["alice"]["balance"], "10")
+
+    def test_an_old_copy_with_fewer_starts_is_noticed(self):
+        with World() as world:
+            alice = self.with_a_settled_past(world, 3)
+            self.assertEqual(alice.wait_end(), 4)
+            self.assertRegex(alice.log, "the bank has seen its start 4, its own storage says 2")
+
 
 class Folders(unittest.TestCase):
     def test_a_state_folder_that_cannot_be_made_is_a_clear_failure(self):

@@ -86,7 +86,7 @@ class People(unittest.TestCase):
     def test_passwords_are_asked_for_and_not_shown(self):
         with World() as world, customer_at_terminal(world) as alice:
             alice.see("customer> ")
-            say(alice, "register a@example.org", "Name: ", "Alice", "Password: ")
+            say(alice, "register a@example.org", "Name: ", "Alice", "Password (8 to 256 bytes): ")
             say(alice, PASSWORD, "Password again: ")
             self.assertNotIn(PASSWORD, alice.shown())
             say(alice, PASSWORD, "SUCCESS register a@example.org")

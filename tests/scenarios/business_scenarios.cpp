@@ -27,7 +27,7 @@ uint64_t in_stock(const Stage& stage, const char* product = "apple") {
 }
 
 std::string pending(const Stage& stage, const char* who) {
-    return to_string(stage.world.bank()->state().business.pending_sum(who));
+    return stage.world.bank()->state().business.pending_sum(who).to_string();
 }
 
 std::string own_account(const Stage& stage, const char* name) {

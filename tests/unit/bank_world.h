@@ -65,6 +65,9 @@ struct Process {
     uint64_t session = 0;  // of the person who has signed in
     uint64_t counter = 0;
     uint64_t requests = 0;
+    // How far the account's state is, as its process says when it asks to be bound.
+    uint64_t epoch = 0;
+    uint64_t statements = 0;
 };
 
 class BankWorld {
@@ -228,6 +231,8 @@ class BankWorld {
         for (const std::string& word : words) ask->add_words(word);
         if (secrets != nullptr) *ask->mutable_secrets() = *secrets;
         ask->set_signing_key(from.signing());
+        ask->set_epoch(from.epoch);
+        ask->set_statements(from.statements);
         authorize(from, ask);
         say(from, message);
         do_jobs();

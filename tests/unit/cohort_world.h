@@ -162,6 +162,7 @@ class CohortWorld {
     bool bank_acknowledges = true;
     bool bank_commits = true;
     bool votes = true;        // the peers say yes
+    bool hold_back = false;   // the peers agree to rollbacks, and have nothing to roll back
     bool acknowledge = true;  // the peers acknowledge what they are sent
     // The peers answer a SignRequest as they should, with what they have sent, packed anew.
     bool peers_sign = false;
@@ -223,6 +224,13 @@ class CohortWorld {
             auto* vote = message.mutable_vote();
             *vote->mutable_operation() = heard.checkpoint_request().operation();
             vote->set_yes(true);
+            answer(who, std::move(message));
+        } else if (heard.has_rollback_request() && hold_back) {
+            auto* vote = message.mutable_vote();
+            *vote->mutable_operation() = heard.rollback_request().operation();
+            vote->set_yes(true);
+            vote->add_participants()->set_name(who.name);
+            vote->mutable_participants(0)->set_holder(true);
             answer(who, std::move(message));
         } else if (heard.has_sign_request() && peers_sign) {
             sign_again(who, heard.sign_request());

@@ -245,7 +245,8 @@ class CustomerWorld {
         return wire::AnswerText();
     };
     std::function<void(std::string&)> damage = [](std::string&) {};  // of packets to the customer
-    int key_requests = 0;                                            // that the customer has sent
+    uint64_t session = 0;  // that the bank gives to whoever signs in
+    int key_requests = 0;  // that the customer has sent
     std::string last_key_request;
 
   private:
@@ -304,6 +305,7 @@ class CustomerWorld {
             reply.mutable_reply()->set_success(true);
         } else if (message.has_ask()) {
             reply.mutable_told()->set_nonce(message.ask().nonce());
+            reply.mutable_told()->set_session(session);
             *reply.mutable_told()->mutable_answer() = tell(message.ask());
         } else {
             return;

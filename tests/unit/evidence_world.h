@@ -142,7 +142,7 @@ class EvidenceWorld : FactSink {
         const Signer& sender = at(from);
         wire::SignedTransfers item;
         item.set_epoch(epoch == 0 ? sender.epoch : epoch);
-        *item.mutable_transfers() = transfers;
+        *item.add_transfers() = transfers;
         *item.mutable_signed_() = sign_transfers(
             sender.identity,
             {transfers_digest({from, to, CohortId(sender.cohort), Epoch(item.epoch())},

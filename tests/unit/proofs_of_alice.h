@@ -131,8 +131,8 @@ struct ProofsOfAlice {
         for (const wire::SignedTransfers& item : evidence.items()) {
             CHECK(proves({"bob", "alice", CohortId(1), Epoch(item.epoch())}, item,
                          bob.keys().signing));
-            for (const Transfer& transfer : read(item.transfers())) {
-                out.add(transfer.label);
+            for (const wire::Transfers& message : item.transfers()) {
+                for (const Transfer& transfer : read(message)) out.add(transfer.label);
             }
         }
         return out;

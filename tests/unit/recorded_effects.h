@@ -42,6 +42,7 @@ class RecordedEffects : public Effects {
         asked.push_back({command, std::move(questions)});
     }
     Result<void> claim_store(std::string_view name, const KeyBytes* secret) override {
+        if (name == in_use) return Error{"state-exists", "there is one already"};
         claimed = name;
         claimed_secret = secret == nullptr ? std::nullopt : std::optional<KeyBytes>(*secret);
         return {};
@@ -51,6 +52,7 @@ class RecordedEffects : public Effects {
     bool tracing() const override { return false; }
     void trace(TraceEvent) override {}
 
+    std::string in_use;  // an account that has a state here already
     std::vector<std::string> records;
     std::vector<Sent> sent;
     std::map<CommandId, Answer> answers;

@@ -64,6 +64,20 @@ TEST_CASE("bank key: trusted on first use, shown and written down") {
     CHECK(world.effects.claimed_secret == seed_of(42));
 }
 
+TEST_CASE("bank key: the bank counts as heard once it has shown its key") {
+    for (const bool known : {false, true}) {
+        CustomerWorld world(known ? remembering(kBankSeed) : CustomerWorld::settings());
+        const auto not_heard = [&] {
+            const Answer status = world.answer_to("status");
+            return status.lines[0].find("not heard yet") != std::string::npos;
+        };
+        world.start();
+        CHECK(not_heard());
+        world.run(seconds(1));
+        CHECK(not_heard() == known);  // nothing was asked of it
+    }
+}
+
 TEST_CASE("bank key: a remembered one is used at once, and nobody is asked") {
     CustomerWorld world(remembering(kBankSeed));
     world.open("alice");

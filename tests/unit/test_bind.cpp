@@ -171,6 +171,81 @@ TEST_CASE("bind: somebody else has taken the account that was offered") {
     CHECK(world.effects.claimed.empty());
 }
 
+TEST_CASE("bind: the bank is told how far the state is, with what is in doubt") {
+    CustomerWorld world;
+    world.open("alice");
+    world.attach_reply.set_other_key(true);
+    world.run(seconds(15));
+    world.tell = refused;
+    world.answer_to("bind alice");
+    const wire::Ask* ask = last_ask(world.bank());
+    REQUIRE(ask != nullptr);
+    CHECK(ask->epoch() == world.state().epoch.value());
+    CHECK(ask->statements() == 0);
+    // A settlement that nobody has decided yet may be committed.
+    wire::Datagram message;
+    auto* join = message.mutable_join_request();
+    join->mutable_operation()->set_initiator("bank:cohort");
+    join->mutable_operation()->set_epoch(1);
+    join->mutable_operation()->set_counter(1);
+    join->set_cohort(1);
+    join->set_deadline_ms(60'000);
+    REQUIRE(world.say(world.bank(), message));
+    REQUIRE(world.state().operation);
+    world.answer_to("bind alice");
+    CHECK(last_ask(world.bank())->statements() == 1);
+}
+
+TEST_CASE("bind: where another state of the account is, nothing is asked of the bank") {
+    CustomerWorld world;
+    world.start();
+    world.effects.in_use = "alice";
+    const Answer answer = world.answer_to("bind alice");
+    CHECK(answer.code == "state-exists");
+    CHECK(answer.text.find("nothing was changed") != std::string::npos);
+    CHECK(answer.text.find("move its folder away") != std::string::npos);
+    CHECK(last_ask(world.bank()) == nullptr);
+    CHECK(world.state().phase == customer::Phase::none);
+}
+
+TEST_CASE("a program without an account names those that have a state here") {
+    CustomerSettings settings = CustomerWorld::settings();
+    settings.accounts = {"bob", "carol"};
+    CustomerWorld world(settings);
+    world.start();
+    for (const char* line : {"balance", "deposit 1", "statement", "last", "buy lamp 1"}) {
+        CAPTURE(line);
+        const Answer answer = world.answer_to(line);
+        CHECK(answer.code == "no-account");
+        CHECK(answer.text.find("--name: there is the state of bob, carol") != std::string::npos);
+    }
+    // And a command of the bank's is no guess.
+    CHECK(world.answer_to("audit").text.find("at the bank's prompt") != std::string::npos);
+    CHECK(world.answer_to("audit").text.find("did you mean") == std::string::npos);
+}
+
+TEST_CASE("status: who is signed in") {
+    CustomerWorld world;
+    world.start();
+    const auto signed_in = [&] {
+        for (const auto& fact : world.answer_to("status").facts) {
+            if (fact.name == "signed in") return fact.value;
+        }
+        return std::string();
+    };
+    CHECK(signed_in() == "nobody");
+    world.tell = [](const wire::Ask&) {
+        wire::AnswerText text;
+        text.set_text("sign-in ann@example.org");
+        return text;
+    };
+    world.session = 77;
+    world.type("sign-in ann@example.org");
+    world.type_secrets({"correct horse"});
+    world.run(seconds(1));
+    CHECK(signed_in() == "ann@example.org");
+}
+
 TEST_CASE("secrets: they travel as one size, are sealed, and are not kept") {
     CustomerWorld world;
     world.start();

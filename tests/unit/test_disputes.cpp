@@ -167,12 +167,12 @@ TEST_CASE("disputes: evidence that proves nothing") {
     }
     SUBCASE("of another message") {
         wire::SignedTransfers item = three.proof;
-        *item.mutable_transfers() = fifth;
+        *item.mutable_transfers(0) = fifth;
         items.push_back(item);
     }
     SUBCASE("no transfers") {
         wire::SignedTransfers item = three.proof;
-        item.mutable_transfers()->add_gaps(7);
+        item.mutable_transfers(0)->add_gaps(7);
         items.push_back(item);
     }
     three.bob_gives(items);

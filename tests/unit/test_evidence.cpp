@@ -151,6 +151,15 @@ TEST_CASE("evidence: a statement that cannot follow the one before is a lie") {
              shift_sent(only_channel(s), 1'00);
              shift_balance(s, -1'00);
          }},
+        {"bob: has transfers with itself",
+         [](wire::Statement& s) {
+             wire::Channel& channel = *s.add_channels();
+             channel.set_peer("bob");
+             channel.add_received(1);
+             channel.add_received(0);
+             shift(channel, 1'00);
+             shift_balance(s, 1'00);
+         }},
     };
     for (const auto& [text, change] : cases) {
         Two two;

@@ -262,7 +262,7 @@ TEST_CASE("proofs: what nobody signs takes no memory in what is kept") {
     CHECK(alice.is_covered());
     const wire::Evidence evidence = alice.evidence();
     REQUIRE(evidence.items_size() == 1);
-    CHECK(evidence.items(0).transfers().SerializeAsString() == stretch(1, 5).SerializeAsString());
+    CHECK(evidence.items(0).transfers(0).SerializeAsString() == stretch(1, 5).SerializeAsString());
     CHECK(evidence.items(0).signed_().SerializeAsString() == clean.SerializeAsString());
     // Nor do words of the wrong size.
     wire::Signed large = word_of(alice.bob, "bob", {stretch(6, 7)});
@@ -270,6 +270,24 @@ TEST_CASE("proofs: what nobody signs takes no memory in what is kept") {
     alice.proofs.on_signed(alice.peer(), large);
     alice.receive(stretch(6, 7));
     CHECK_FALSE(alice.is_covered());
+}
+
+TEST_CASE("proofs: messages of one word are given with the word once") {
+    ProofsOfAlice alice;
+    for (const auto& message : {stretch(1, 2), stretch(3, 3), stretch(4, 6), stretch(7, 7)}) {
+        alice.receive(message);
+    }
+    alice.sign({stretch(1, 2), stretch(3, 3), stretch(4, 6)});
+    alice.sign({stretch(7, 7)});
+    const wire::Evidence all = alice.evidence();
+    REQUIRE(all.items_size() == 2);
+    CHECK(all.items(0).transfers_size() == 3);
+    CHECK(all.items(1).transfers_size() == 1);
+    CHECK(alice.proven(all) == set_of({{1, 7}}));
+    const wire::Evidence rest = alice.evidence(3);
+    REQUIRE(rest.items_size() == 2);
+    CHECK(rest.items(0).transfers_size() == 1);
+    CHECK(alice.proven(rest) == set_of({{4, 7}}));
 }
 
 TEST_CASE("proofs: in clear everything is covered and nothing is kept") {

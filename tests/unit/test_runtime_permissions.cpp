@@ -55,6 +55,20 @@ TEST_CASE("permissions: a private file is nobody else's") {
     try_all_modes(path, check_private_file, 0600, 077);
 }
 
+TEST_CASE("permissions: no advice to change a folder or a device that is not a file") {
+    const TemporaryFolder folder;
+    const std::string path = folder.path + "/keys";
+    CHECK(check_named_file(path));
+    std::ofstream(path) << "secret";
+    try_all_modes(path, check_named_file, 0600, 077);
+    for (const std::string& other : {folder.path, std::string("/dev/null")}) {
+        const auto refused = check_named_file(other);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().code == "bad-file");
+        CHECK(refused.error().message.find("chmod") == std::string::npos);
+    }
+}
+
 TEST_CASE("permissions: a private folder is nobody else's") {
     const TemporaryFolder folder;
     const std::string path = folder.path + "/alice";

@@ -220,6 +220,35 @@ TEST_CASE("driver: does not write keys where others read them") {
     }
 }
 
+TEST_CASE("driver: adds to its own kinds of files only") {
+    const TemporaryFolder folder;
+    const std::string path = folder.path + "/there";
+    const auto runs = [&](std::string DriverOptions::*file, const std::string& name) {
+        DriverOptions options;
+        options.*file = name;
+        return run_echo(std::move(options), folder.path) == 0;
+    };
+    for (std::string DriverOptions::*file :
+         {&DriverOptions::key_log, &DriverOptions::pcap, &DriverOptions::trace_file}) {
+        std::ofstream(path) << "name,balance,ip_address\n";
+        REQUIRE(::chmod(path.c_str(), 0600) == 0);
+        CHECK_FALSE(runs(file, path));
+        CHECK(read_file(path) == "name,balance,ip_address\n");
+        REQUIRE(::unlink(path.c_str()) == 0);
+        CHECK(runs(file, path));  // makes it
+        if (file == &DriverOptions::trace_file) std::ofstream(path) << "{\"time_us\":1}\n";
+        const std::string once = read_file(path);
+        CHECK_FALSE(once.empty());
+        CHECK(runs(file, path));  // and goes on with it
+        CHECK(read_file(path).starts_with(once));
+        REQUIRE(::unlink(path.c_str()) == 0);
+        CHECK_FALSE(runs(file, folder.path));
+    }
+    for (std::string DriverOptions::*file : {&DriverOptions::key_log, &DriverOptions::pcap}) {
+        CHECK_FALSE(runs(file, "/dev/null"));
+    }
+}
+
 TEST_CASE("driver: in clear its sockets are on loopback only") {
     const auto leaves_others = [](bool insecure) {
         Log log("test", "off");

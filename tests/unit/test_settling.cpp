@@ -331,7 +331,7 @@ TEST_CASE("settling: the bank gets the proof that it asks for") {
     REQUIRE(evidence.items_size() == 1);
     CHECK(proves({"bob", "alice", CohortId(1), Epoch(1)}, evidence.items(0),
                  cohort.bob.identity.keys().signing));
-    CHECK(read(evidence.items(0).transfers()).back().label == Label(5));
+    CHECK(read(evidence.items(0).transfers(0)).back().label == Label(5));
 }
 
 TEST_CASE("settling: in clear nobody signs and nobody waits for it") {

@@ -29,7 +29,7 @@ wire::SignedTransfers item_of(const secure::Identity& identity, const ChannelCon
                               const wire::Transfers& transfers) {
     wire::SignedTransfers item;
     item.set_epoch(context.epoch.value());
-    *item.mutable_transfers() = transfers;
+    *item.add_transfers() = transfers;
     *item.mutable_signed_() =
         sign_transfers(identity, {std::string(32, 'x'), transfers_digest(context, transfers)});
     return item;
@@ -126,7 +126,7 @@ TEST_CASE("statement: one signature stands for all digests, in their order") {
     CHECK(is_signed_by(word, alice.keys().signing));
     CHECK_FALSE(is_signed_by(word, bob.keys().signing));
     CHECK_FALSE(is_signed_by(word, KeyBytes{}));
-    CHECK(word.ByteSizeLong() + limits::kMaxOverheadBytes + 130 < limits::kMaxDatagramBytes);
+    CHECK(word.ByteSizeLong() + 50 < 3 * limits::kMaxFragmentBytes);
 
     wire::Signed changed = word;
     changed.mutable_digests()->SwapElements(0, 1);
@@ -165,16 +165,24 @@ TEST_CASE("statement: signed transfers are proof of exactly what was sent, by wh
         CHECK_FALSE(proves(other, item, key));
     }
     wire::SignedTransfers changed = item;
-    changed.mutable_transfers()->set_amounts(1, 201);
+    changed.mutable_transfers(0)->set_amounts(1, 201);
     CHECK_FALSE(proves(kContext, changed, key));
     changed = item;
-    changed.mutable_transfers()->set_first_label(4);
+    changed.mutable_transfers(0)->set_first_label(4);
     CHECK_FALSE(proves(kContext, changed, key));
     changed = item;
     changed.set_epoch(2);
     CHECK_FALSE(proves(kContext, changed, key));
     changed = item;
     changed.mutable_signed_()->mutable_digests()->RemoveLast();
+    CHECK_FALSE(proves(kContext, changed, key));
+    // Every message has to be one of those that were signed.
+    changed = item;
+    *changed.add_transfers() = item.transfers(0);
+    CHECK(proves(kContext, changed, key));
+    changed.mutable_transfers(1)->set_amounts(0, 101);
+    CHECK_FALSE(proves(kContext, changed, key));
+    changed.clear_transfers();
     CHECK_FALSE(proves(kContext, changed, key));
     // Signed, and still no message of the protocol.
     CHECK_FALSE(proves(kContext, item_of(alice, kContext, transfers_of(5, {}, {0})), key));

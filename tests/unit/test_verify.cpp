@@ -110,6 +110,42 @@ TEST_CASE("verify: somebody else's seal") {
     CHECK(codes(sealed(taken, told.at("bob").identity)).contains("bad-signature"));
 }
 
+TEST_CASE("verify: statements to a key that the bank had before hold, with a note") {
+    Told told;
+    const secure::Identity fresh(KeyBytes{77});
+    auto items = items_of(told.bundle());
+    bank_evidence::Head* head = items[0].mutable_head();
+    head->set_channel_key(secure::to_bytes(fresh.keys().channel));
+    head->set_signing_key(secure::to_bytes(fresh.keys().signing));
+    CHECK(codes(sealed(items, fresh)).contains("bad-signature"));
+    const secure::PublicKeys& before = told.context->identity.keys();
+    head->add_former()->set_channel_key(secure::to_bytes(before.channel));
+    head->mutable_former(0)->set_signing_key(secure::to_bytes(before.signing));
+    const std::string bundle = sealed(items, fresh);
+    const VerifyReport report = verify(bundle);
+    CHECK(report.problems.empty());
+    REQUIRE(report.notes.size() == 1);
+    CHECK(report.notes[0].starts_with("15 of the statements are to the key " +
+                                      secure::fingerprint(before)));
+    CHECK(verify_answer(bundle, secure::fingerprint(fresh.keys())).outcome == Outcome::success);
+    // Who knows only the old one hears that the file is of another bank, and what that says of it.
+    const Answer answer = verify_answer(bundle, secure::fingerprint(before));
+    CHECK(answer.code == "other-bank");
+    CHECK(answer.text.find("had the given key before") != std::string::npos);
+}
+
+TEST_CASE("verify: evidence names the keys that the bank had before") {
+    Told told;
+    told.context->state.bank_keys = {secure::Identity(KeyBytes{78}).keys(),
+                                     told.context->identity.keys()};
+    const auto items = items_of(told.bundle());
+    REQUIRE(items[0].head().former_size() == 1);
+    CHECK(items[0].head().former(0).signing_key() ==
+          secure::to_bytes(told.context->state.bank_keys[0].signing));
+    CHECK(verify(told.bundle()).problems.empty());
+    CHECK(verify(told.bundle()).notes.empty());
+}
+
 TEST_CASE("verify: a bank that drops any one statement") {
     Told told;
     const auto items = items_of(told.bundle());

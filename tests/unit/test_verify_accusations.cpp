@@ -68,7 +68,7 @@ TEST_CASE("verify: a lie of the sender is judged again, from the evidence") {
         [](Accusation& a) { a.mutable_sender()->set_name("bob"); },
         [](Accusation& a) { a.mutable_sender()->set_signing_key(a.receiver().signing_key()); },
         [](Accusation& a) { a.mutable_evidence(0)->set_epoch(7); },
-        [](Accusation& a) { a.mutable_evidence(0)->mutable_transfers()->set_amounts(0, 2'00); },
+        [](Accusation& a) { a.mutable_evidence(0)->mutable_transfers(0)->set_amounts(0, 2'00); },
         [](Accusation& a) { std::swap(*a.mutable_sender(), *a.mutable_receiver()); },
     };
     for (const auto& change : changes) {

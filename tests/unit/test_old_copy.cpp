@@ -1,0 +1,62 @@
+// A customer whose state is an old copy finds out from the bank, and stops.
+#include <doctest/doctest.h>
+
+#include "common/core/statement.h"
+#include "tests/unit/cohort_world.h"
+
+using namespace p2pbank;
+
+namespace {
+
+// What the bank says when the customer attaches again.
+void attach_again(CustomerWorld& world, const wire::AttachReply& reply) {
+    world.attach_reply = reply;
+    world.attach_reply.set_known(true);
+    world.attach_reply.set_epoch(world.state().epoch.value());
+    world.run(seconds(30));
+}
+
+}  // namespace
+
+TEST_CASE("old copy: the bank has heard of a later start") {
+    CustomerWorld world;
+    world.open("alice");
+    wire::AttachReply reply;
+    reply.set_boots(world.state().boots);
+    attach_again(world, reply);
+    CHECK(world.effects.stopped == -1);
+    reply.set_boots(world.state().boots + 1);
+    attach_again(world, reply);
+    CHECK(world.effects.stopped == 4);
+    CHECK(world.noticed("the bank has seen its start 2, its own storage says 1") >= 1);
+}
+
+TEST_CASE("old copy: the bank has committed a statement that is not here") {
+    CohortWorld cohort;
+    CustomerWorld& world = cohort.world;
+    REQUIRE(world.state().statements == 1);
+    const std::string digest = statement_digest(cohort.joined.at(0).statement());
+    wire::AttachReply reply;
+    reply.set_statements(1);
+    reply.set_statement_digest(digest);
+    attach_again(world, reply);
+    CHECK(world.effects.stopped == -1);
+    SUBCASE("one more") {
+        reply.set_statements(2);
+        attach_again(world, reply);
+        CHECK(world.effects.stopped == 4);
+        CHECK(world.noticed("the bank has seen its statement 2, its own storage says 1") >= 1);
+    }
+    SUBCASE("another one") {
+        reply.set_statement_digest(std::string(32, 'x'));
+        attach_again(world, reply);
+        CHECK(world.effects.stopped == 4);
+        CHECK(world.noticed("the bank has another statement 1") >= 1);
+    }
+    SUBCASE("what is late says less, and means nothing") {
+        CHECK(world.answer_to("checkpoint").outcome == Outcome::success);
+        REQUIRE(world.state().statements == 2);
+        attach_again(world, reply);
+        CHECK(world.effects.stopped == -1);
+    }
+}
