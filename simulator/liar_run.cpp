@@ -6,8 +6,10 @@
 //   bounded              the bank does not wait for one account in many operations
 //   cuts-match           both ends of every channel in the bank's books fit together
 //   only-liars-accused   nobody honest is said to have lied
+//   evidence-holds       `bank verify` has nothing to say against the bank's evidence
 //   honest-go-on         nobody honest stops, and when the attack is over everybody honest can do
 //                        everything
+#include "bank/verify.h"
 #include "common/wire/books.h"
 #include "simulator/run.h"
 #include "simulator/workload.h"
@@ -16,6 +18,7 @@ namespace p2pbank::simulator {
 namespace {
 
 constexpr size_t kLiar = 1;
+constexpr const char* kEvidence = "files/./all.evidence";
 constexpr Duration kGoesOnWithin = seconds(240);
 constexpr Duration kAnswerWithin = seconds(60);
 
@@ -40,6 +43,7 @@ class LiarRunner {
     void insist(size_t machine, const std::string& line);
     std::vector<size_t> members() const;
     void check_books();
+    void check_evidence();
     void check_not_accused(const bank::Account& account);
 
     Random random_;
@@ -136,7 +140,7 @@ void LiarRunner::go_on() {
     }
     check_books();
     const std::vector<size_t> open = members();
-    if (open.size() < 2) return;
+    if (open.size() < 2) return check_evidence();
     insist(open[0], "deposit 10");
     insist(open[0], "new-cohort " + world_.who(open[0]) + " " + std::to_string(open.size()));
     for (const size_t i : open) {
@@ -152,6 +156,7 @@ void LiarRunner::go_on() {
     for (const size_t i : open) insist(i, "rollback");
     insist(open[0], "delete-cohort " + world_.who(open[0]));
     check_books();
+    check_evidence();
 }
 
 void LiarRunner::check_books() {
@@ -203,6 +208,14 @@ void LiarRunner::check_not_accused(const bank::Account& account) {
         if (one.kind() == bank_evidence::ACCUSATION_NO_EVIDENCE) continue;
         world_.violated("only-liars-accused", account.name + " lied: " + one.text());
     }
+}
+
+void LiarRunner::check_evidence() {
+    insist(World::kBank, "audit --evidence all.evidence");
+    const auto bundle = world_.machine(World::kBank).disk().read_all(kEvidence);
+    const bank::VerifyReport report = bank::verify(bundle.value_or(""));
+    if (report.problems.empty()) return;
+    world_.violated("evidence-holds", report.problems[0].code + ": " + report.problems[0].text);
 }
 
 RunResult LiarRunner::run() {

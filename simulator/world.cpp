@@ -170,7 +170,11 @@ std::unique_ptr<Node> World::make_node(Machine& machine, const std::string& name
 
 Result<void> World::replayed(Machine& machine, Node&) {
     if (machine.index() != kBank) return {};
-    if (!liar_) business_.replayed(machine);
+    if (liar_) {
+        proofs_.replayed(bank_->state().position);
+    } else {
+        business_.replayed(machine);
+    }
     const auto content = machine.disk().read_all(kTable);
     if (!liar_) oracles_->table_found(content);
     return bank_->load_table(content ? std::optional<std::string_view>(*content) : std::nullopt);
@@ -282,11 +286,12 @@ void World::persisted(Machine& machine, std::string_view record) {
 }
 
 FactSink* World::history_of(Machine& machine) {
-    return machine.index() == kBank && !liar_ ? business_.history() : nullptr;
+    if (machine.index() != kBank) return nullptr;
+    return liar_ ? proofs_.begin() : business_.history();
 }
 
 JobResult World::look_up(Machine&, const Query& query) {
-    return business_.look_up(query);
+    return liar_ ? proofs_.look_up(query) : business_.look_up(query);
 }
 
 void World::made_durable(Machine& machine, const std::string& record) {

@@ -21,6 +21,7 @@
 #include "simulator/machine.h"
 #include "simulator/network.h"
 #include "simulator/oracles.h"
+#include "simulator/proof_history.h"
 #include "simulator/schedule.h"
 #include "simulator/story.h"
 #include "simulator/tally.h"
@@ -178,6 +179,7 @@ class World final : private Surroundings {
     std::vector<size_t> touched_;
     std::unique_ptr<Oracles> oracles_;
     BusinessOracles business_;
+    ProofHistory proofs_;  // of a world with a liar
 };
 
 }  // namespace p2pbank::simulator
