@@ -194,7 +194,7 @@ void Decisions::on_decision_request(Account& account, const wire::DecisionReques
                                            other->keys().signing));
                            }),
             rolled_back.end());
-        std::vector<std::string> concerned;
+        std::vector<std::string> concerned{account.name};
         for (const std::string& name : request.participants()) {
             const Account* other = context_.state.find(name);
             if (other != nullptr && may_take_part(account, *other)) concerned.push_back(name);
@@ -220,6 +220,9 @@ void Decisions::on_decision_query(Account& account, const wire::DecisionQuery& q
     const Account* initiator = context_.state.find(id.initiator);
     if (!is_of_bank(id) && (initiator == nullptr || !may_take_part(*initiator, account))) return;
     if (!is_begun(id, query.kind(), account)) return;
+    if (query.kind() == wire::OPERATION_ROLLBACK && context_.state.may_have_been_forgotten(id)) {
+        return;
+    }
     if (!context_.state.decision(id).has_value()) {
         // Whoever asks has waited long enough: from now on the initiator cannot commit any more.
         // The bank's own operations it decides itself, when their time has come.

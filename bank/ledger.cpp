@@ -147,10 +147,17 @@ bool Ledger::take(const bank_evidence::Committed& committed, const wire::Stateme
     }
     const Money adjustments = books.value().totals.adjustments;
     const auto made = corrections_.find(name);
-    if (made != corrections_.end() && adjustments != member.books.totals.adjustments &&
-        std::find(made->second.begin(), made->second.end(), adjustments) == made->second.end()) {
-        problem("bad-books", what + " has corrections of " + to_string(adjustments) +
-                                 " that the bank does not say it made");
+    if (made != corrections_.end() && adjustments != member.books.totals.adjustments) {
+        const auto& sums = made->second;
+        const auto from = std::min(member.corrections_taken, sums.size());
+        const auto at =
+            std::find(sums.begin() + static_cast<std::ptrdiff_t>(from), sums.end(), adjustments);
+        if (at == sums.end()) {
+            problem("bad-books", what + " has corrections of " + to_string(adjustments) +
+                                     " that the bank does not say it made, or takes one back");
+        } else {
+            member.corrections_taken = static_cast<size_t>(at - sums.begin());
+        }
     }
     member.books = std::move(books).value();
     return true;

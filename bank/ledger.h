@@ -68,6 +68,7 @@ class Ledger {
         std::set<std::string> keys;  // all that it signed with
         bool exited = false;
         bool compared = false;
+        size_t corrections_taken = 0;  // which of corrections_
     };
     void problem(std::string code, std::string text);
     Member& begin(const std::string& name, const wire::Statement& statement);

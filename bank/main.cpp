@@ -142,16 +142,15 @@ std::optional<std::string> misfit(const Bank& bank, const Arguments& arguments,
 }
 
 // Where a bank has run and its journal is gone, the rows of the table are all that is left. Why it
-// must not start from them; nothing if it may. Before the store is opened, which makes a journal.
+// must not start from them; nothing if it may. `what`: "is missing".
 std::optional<std::string> lost_journal(const Arguments& arguments, const Places& places,
-                                        bool had_key, Log& log) {
+                                        bool had_key, const std::string& what, Log& log) {
     const std::string journal = places.folder + "/" + places.table + ".journal";
     const bool ran_before = had_key || is_there(places.history);
-    if (!ran_before || is_there(journal) || !is_there(arguments.data)) return std::nullopt;
-    const std::string lost =
-        journal +
-        " is missing, and with it the keys, owners and people of all accounts, what they "
-        "have bought, and their loans";
+    if (!ran_before || !is_there(arguments.data)) return std::nullopt;
+    const std::string lost = journal + " " + what +
+                             ", and with it the keys, owners and people of all accounts, what they "
+                             "have bought, and their loans";
     const std::string given =
         "each row of " + arguments.data +
         " is a new account then, and the first program that comes from the IP address in the row "
@@ -194,7 +193,13 @@ int run(Arguments arguments) {
     const auto settings = prepare(arguments, places, had_key);
     if (!settings) return refuse(log, settings.error().message);
     Bank bank(settings.value());
-    if (const auto lost = lost_journal(arguments, places, had_key, log)) return refuse(log, *lost);
+    // Before the store is opened, which makes a journal.
+    const bool had_journal = is_there(folder + "/" + file + ".journal");
+    if (const auto lost = had_journal
+                              ? std::nullopt
+                              : lost_journal(arguments, places, had_key, "is missing", log)) {
+        return refuse(log, *lost);
+    }
     HistoryStart history(places.history, bank::history_schema(), arguments.new_history);
     bank.tell_history(&history);
     const StoreFiles files{.folder = folder,
@@ -212,6 +217,12 @@ int run(Arguments arguments) {
         return refuse(log, "another bank is running on " + arguments.data + ": stop it first");
     }
     bank.tell_history(nullptr);
+    // The key is written when a bank begins to run: then it has written records too.
+    if (had_journal && had_key && bank.history_position() == 0) {
+        if (const auto lost = lost_journal(arguments, places, had_key, "is empty", log)) {
+            return refuse(log, *lost);
+        }
+    }
     if (const auto wrong = misfit(bank, arguments, places, had_key, log)) {
         return refuse(log, *wrong);
     }

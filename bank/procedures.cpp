@@ -588,6 +588,20 @@ std::optional<Answer> Procedures::close(const Account& account, const wire::Exit
                         "refuses the last balance of " + account.name + ": it does not add up");
         return failure("refused", "the last balance does not add up");
     }
+    if (totals.adjustments != account.corrections) {
+        MoneyTotal by;
+        by += account.corrections;
+        by -= totals.adjustments;
+        MoneyTotal left = by;
+        left += totals.balance;
+        return left.is_negative()
+                   ? failure("overdraft", "the operator's correction by " + by.to_string() +
+                                              " waits until the balance covers it; deposit that "
+                                              "first")
+                   : failure("busy", "the operator has corrected the balance by " + by.to_string() +
+                                         ", which this program has yet to hear; try again in some "
+                                         "seconds");
+    }
     State::Record record;
     record.mutable_exited()->set_name(account.name);
     *record.mutable_exited()->mutable_statement() = known_part(exit.statement());

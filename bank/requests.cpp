@@ -196,8 +196,10 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
     if (datagram.instance() < account->boots) return tell_newer_run(*account, from);
     if (datagram.instance() == account->boots && account->attached && !account->exited &&
         (attach.ip() != account->ip || attach.port1() != account->port1 ||
-         attach.port2() != account->port2)) {
-        // One run of a program does not move: its storage went back to where an earlier run began.
+         attach.port2() != account->port2 ||
+         (attach.run() != account->run && attach.run() != 0 && account->run != 0))) {
+        // One run of a program does not move, and two do not have the same number: its storage went
+        // back to where an earlier run began.
         context_.notice(Severity::error,
                         account->name + " comes back from an old copy of its state");
         context_.send(from, std::move(message));
@@ -206,7 +208,8 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
     const bool sane = parse_ip(ip_to_string(attach.ip())).ok() && attach.port1() > 0 &&
                       attach.port1() <= 65'535 && attach.port2() > 0 && attach.port2() <= 65'535;
     const bool news = datagram.instance() > account->boots || !account->attached ||
-                      datagram.epoch() > account->epoch || !taken.empty();
+                      datagram.epoch() > account->epoch || !taken.empty() ||
+                      (account->run == 0 && attach.run() != 0);
     if (sane && news && !account->exited) {
         State::Record record;
         auto* attached = record.mutable_attached();
@@ -216,6 +219,7 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
         attached->set_port2(attach.port2());
         attached->set_opener(attach.opener());
         attached->set_boots(datagram.instance());
+        attached->set_run(attach.run());
         attached->set_epoch(std::max(datagram.epoch(), account->epoch));
         attached->set_proven(from.address ==
                              Address{attach.ip(), static_cast<uint16_t>(attach.port1())});

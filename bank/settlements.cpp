@@ -137,11 +137,9 @@ std::optional<wire::Statement> Decisions::take(const Account& account,
     }
     // Nothing signed shows what the bank told of its operator's corrections: so nobody is accused.
     const Money adjustments = books.value().totals.adjustments;
-    const auto known = account.all_corrections();
-    if (adjustments != account.totals.adjustments &&
-        std::find(known.begin(), known.end(), adjustments) == known.end()) {
+    if (adjustments != account.totals.adjustments && !account.correction_at(adjustments)) {
         return refuse("it has corrections of " + to_string(adjustments) +
-                      " that the operator never made");
+                      " that the operator never made, or has made anew since");
     }
     return statement;
 }

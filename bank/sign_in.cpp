@@ -134,6 +134,7 @@ void SignIn::register_person(const Origin& from, const wire::Ask& ask, const Wor
     if (words.size() != 2) return tell(from, ask.nonce(), usage("register <email>"));
     const auto email = check_email(words[1]);
     if (!email) return tell(from, ask.nonce(), failure(email.error()));
+    forget_late();
     if (const Person* known = context_.state.business.people().find(email.value())) {
         const bool same = known->registration == ask.nonce() && ask.nonce() != 0;
         return tell(from, ask.nonce(),
@@ -180,36 +181,51 @@ void SignIn::registered(const Pending& pending, const JobResult& result) {
     tell(pending.from, pending.nonce, registered_answer(person));
 }
 
-bool SignIn::make_room() {
+// Somebody else may register with that e-mail.
+void SignIn::forget(const Person& person) {
+    sessions_.end_others(person.email, 0);
+    State::Record record;
+    to_removal(person, record.mutable_person());
+    context_.commit(record);
+}
+
+void SignIn::forget_late() {
     const People& people = context_.state.business.people();
     const int64_t now_ms = context_.wall_us() / 1'000;
     const int64_t life_ms = duration_cast<milliseconds>(timing::kUnverifiedLife).count();
     uint64_t late = 0;
-    uint64_t early = 0;
     while (const Person* oldest = people.oldest_unverified()) {
         // When somebody of an older version registered is not known.
         const auto since_ms = static_cast<int64_t>(oldest->since_ms);
-        const bool in_time = since_ms == 0 || now_ms - since_ms < life_ms;
-        const bool fits = people.unverified() < limits::kMaxUnverifiedPeople &&
-                          people.size() < limits::kMaxPeople;
-        if (in_time && fits) break;
-        (in_time ? early : late) += 1;
-        // Somebody else may register with that e-mail.
-        sessions_.end_others(oldest->email, 0);
-        State::Record record;
-        to_removal(*oldest, record.mutable_person());
-        context_.commit(record);
+        if (since_ms == 0 || now_ms - since_ms < life_ms) break;
+        forget(*oldest);
+        ++late;
     }
     if (late > 0) {
         context_.notice(Severity::info, std::to_string(late) +
                                             " did not verify their e-mails within a day and are "
                                             "forgotten");
     }
-    if (early > 0) {
+}
+
+bool SignIn::make_room() {
+    const People& people = context_.state.business.people();
+    const auto is_full = [&] {
+        return people.unverified() >= limits::kMaxUnverifiedPeople ||
+               people.size() >= limits::kMaxPeople;
+    };
+    forget_late();
+    bool early = false;
+    for (const Person* oldest = people.oldest_unverified(); is_full() && oldest != nullptr;
+         oldest = people.oldest_unverified()) {
+        forget(*oldest);
+        early = true;
+    }
+    if (early) {
         context_.notice(Severity::warning,
                         "too many wait to be verified: the one who registered first is forgotten");
     }
-    return people.unverified() < limits::kMaxUnverifiedPeople && people.size() < limits::kMaxPeople;
+    return !is_full();
 }
 
 void SignIn::verify(const Origin& from, const wire::Ask& ask, const Words& words) {
@@ -218,6 +234,7 @@ void SignIn::verify(const Origin& from, const wire::Ask& ask, const Words& words
     if (const auto wait = codes_.begin(context_.now, guesser)) {
         return tell(from, ask.nonce(), too_many_attempts(*wait));
     }
+    forget_late();
     const Person* found = context_.state.business.people().find_by_code(to_code(words[1]));
     if (found == nullptr) {
         refused(from.who(), "verify", "wrong-code");

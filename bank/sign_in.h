@@ -99,9 +99,12 @@ class SignIn {
     void old_password_checked(Pending pending, const JobResult& result);
     void password_changed(const Pending& pending, const JobResult& result);
 
-    // Those who did not verify in time are forgotten, and of the others the oldest where there are
-    // too many. False if there is no room for one more.
+    // Those who did not verify in time are forgotten.
+    void forget_late();
+    // And of the others the oldest where there are too many. False if there is no room for one
+    // more.
     bool make_room();
+    void forget(const Person& person);
     std::optional<Error> busy() const;
     void start(Job work, Pending pending);
     void tell(const Origin& to, uint64_t nonce, Answer answer, uint64_t session = 0);

@@ -28,6 +28,7 @@ void write_account(const Account& account, records::Account* out) {
     out->set_attached(account.attached);
     out->set_proven(account.proven);
     out->set_boots(account.boots);
+    out->set_run(account.run);
     out->set_epoch(account.epoch);
     if (!account.details) return;
     for (const auto& [peer, channel] : account.details->channels) {
@@ -46,6 +47,7 @@ void write_account(const Account& account, records::Account* out) {
     }
     out->set_statements(account.details->statements);
     out->set_statement_digest(account.details->statement_digest);
+    out->set_corrections_taken(account.details->corrections_taken);
     for (const Money earlier : account.details->earlier_corrections) {
         out->add_earlier_corrections(earlier.cents());
     }
@@ -206,6 +208,7 @@ Result<void> State::apply_account(const records::Account& in) {
     account.attached = in.attached();
     account.proven = in.proven();
     account.boots = in.boots();
+    account.run = in.run();
     account.epoch = in.epoch();
     // A snapshot of an earlier version does not say it of the whole; a key does (set_keys).
     if (!was_sealed && in.channel_key().empty() && in.attached()) was_in_clear = true;
@@ -233,6 +236,9 @@ Result<void> State::apply_account(const records::Account& in) {
     }
     for (const int64_t earlier : in.earlier_corrections()) {
         account.more().earlier_corrections.push_back(Money::from_cents(earlier));
+    }
+    if (in.corrections_taken() > 0) {
+        account.more().corrections_taken = static_cast<size_t>(in.corrections_taken());
     }
     for (const bank_evidence::Accusation& accusation : in.accusations()) {
         account.more().accusations.push_back(accusation);

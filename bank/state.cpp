@@ -55,6 +55,14 @@ std::vector<Money> Account::all_corrections() const {
     return all;
 }
 
+std::optional<size_t> Account::correction_at(Money sum) const {
+    const auto all = all_corrections();
+    for (size_t i = details ? details->corrections_taken : 0; i < all.size(); ++i) {
+        if (all[i] == sum) return i;
+    }
+    return std::nullopt;
+}
+
 void Account::correct(Money new_corrections) {
     if (new_corrections == corrections) return;
     more().earlier_corrections.push_back(corrections);
@@ -386,7 +394,13 @@ void State::tell_activity(const std::string& name, const std::vector<wire::Activ
     }
 }
 
+void State::take_correction(Account& account, Money sum) {
+    const auto at = account.correction_at(sum);
+    if (at.value_or(0) > 0) account.more().corrections_taken = *at;
+}
+
 void State::settle(Account& account, const Settlement& settlement, const std::string& operation) {
+    take_correction(account, settlement.totals.adjustments);
     business.settle(account.name, settlement.orders_upto, telling_);
     telling_([&] {
         return settled(account.name, position, operation, settlement.totals.balance,
@@ -474,7 +488,7 @@ void State::take_for_acked(const OperationId& id, const records::Decided& decide
     const bool rollback = decided.kind() == wire::OPERATION_ROLLBACK;
     for (auto at = committed.begin(); at != committed.end();) {
         auto& unacked = at->second.unacked;
-        if (at->first == id || unacked.empty()) {
+        if (at->first == id || is_of_bank(at->first)) {
             ++at;
             continue;
         }
@@ -485,6 +499,17 @@ void State::take_for_acked(const OperationId& id, const records::Decided& decide
         }
         at = unacked.empty() ? forget(at) : std::next(at);
     }
+}
+
+bool State::may_have_been_forgotten(const OperationId& id) const {
+    const auto oldest = rollbacks.lower_bound({id.initiator, 0, 0});
+    if (oldest == rollbacks.end() || oldest->initiator != id.initiator || !(id < *oldest)) {
+        return false;
+    }
+    const auto next = std::find_if(oldest, rollbacks.end(), [&](const OperationId& other) {
+        return other.initiator != id.initiator;
+    });
+    return static_cast<size_t>(std::distance(oldest, next)) >= limits::kMaxRollbacksKnown;
 }
 
 void State::remember_rollback(const OperationId& id) {
@@ -568,6 +593,7 @@ Result<void> State::apply_attached(const records::Attached& attached) {
     account->port2 = port2;
     account->opener = attached.opener();
     account->boots = attached.boots();
+    account->run = attached.run();
     raise_epoch(*account, attached.epoch());
     account->attached = true;
     account->proven = attached.proven();
@@ -791,6 +817,7 @@ Result<void> State::apply_edited(const records::Edited& edited) {
         if (balance && !balance->is_negative()) {
             account->totals.balance = *balance;
             account->totals.adjustments = *corrections;
+            take_correction(*account, *corrections);
         }
     }
     account->ip = edited.ip();

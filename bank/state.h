@@ -44,6 +44,7 @@ struct AccountDetails {
     // What Account::corrections was before, oldest first: the customer may not have heard of the
     // newest. Empty if there have been none.
     std::vector<Money> earlier_corrections;
+    size_t corrections_taken = 0;  // which of all corrections it has settled
     // What it was found out in, without the evidence, which the history has. At most
     // limits::kMaxAccusations.
     std::vector<bank_evidence::Accusation> accusations;
@@ -64,6 +65,7 @@ struct Account {
     bool proven = false;    // which has shown that it receives at ip and port1
     uint64_t opener = 0;
     uint64_t boots = 0;
+    uint64_t run = 0;    // what tells that run of the program from another with the same number
     uint64_t epoch = 0;  // the newest that the bank knows
     std::unique_ptr<AccountDetails> details;
 
@@ -75,6 +77,9 @@ struct Account {
     // All that `corrections` has been, in order. It begins with 0, unless the journal is from
     // before they were kept.
     std::vector<Money> all_corrections() const;
+    // Which of them a statement with that sum has got to, at or behind the one that it has settled:
+    // nobody undoes what it has taken. Nothing if there is none.
+    std::optional<size_t> correction_at(Money sum) const;
     void correct(Money new_corrections);
     const std::string& owner() const;
     const secure::PublicKeys& keys() const;
@@ -171,6 +176,8 @@ class State {
     // the initiator named; of each the newest limits::kMaxRollbacksKnown. Whoever voted for one and
     // was not named has to hear the same as the others, however late it asks.
     std::set<OperationId> rollbacks;
+    // A rollback so old that it may have been among them. Nothing can be said about it any more.
+    bool may_have_been_forgotten(const OperationId& id) const;
     std::map<CohortId, Cohort> cohorts;
     Business business;
     // How many records were ever applied.
@@ -190,6 +197,7 @@ class State {
     Account& add_account(std::string name);
     CommittedMap::iterator forget(CommittedMap::iterator at);
     void remember_rollback(const OperationId& id);
+    void take_correction(Account& account, Money sum);
     // Whoever took part in this one has left all earlier ones: it is not waited for there any more.
     void take_for_acked(const OperationId& id, const bank_records::Decided& decided,
                         const Operation& operation);

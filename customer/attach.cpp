@@ -6,6 +6,11 @@
 #include "customer/timing.h"
 
 namespace p2pbank::customer {
+namespace {
+
+constexpr int kBehindForCertain = 3;  // one reply may be late
+
+}  // namespace
 
 void BankLink::attach() {
     wire::Datagram message;
@@ -16,6 +21,7 @@ void BankLink::attach() {
     attach->set_port1(context_.settings.port1);
     attach->set_port2(context_.settings.port2);
     attach->set_opener(opener_);
+    attach->set_run(run_);
     if (context_.state.phase == Phase::none) attach->set_wanted(wanted_);
     if (context_.sealed()) {
         attach->set_signing_key(secure::to_bytes(context_.identity.keys().signing));
@@ -99,6 +105,15 @@ bool BankLink::is_old_copy(const wire::AttachReply& reply) {
     // What the bank has committed is permanent here too, or settled and in doubt. A late reply says
     // less, which means nothing.
     const uint64_t committed = reply.statements();
+    behind_ = committed < state.statements ? behind_ + 1 : 0;
+    if (behind_ == kBehindForCertain) {
+        context_.notice(Severity::error,
+                        "the bank has " + std::to_string(committed) +
+                            " statements of this account, which has made " +
+                            std::to_string(state.statements) +
+                            ": its data have been put back to an older state. It takes no "
+                            "checkpoint of this account any more: tell its operator");
+    }
     if (committed < state.statements || committed == 0) return false;
     const bool settled = state.operation && !state.operation->statement.statement().empty();
     const uint64_t known = state.statements + (settled ? 1 : 0);

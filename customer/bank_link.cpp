@@ -23,7 +23,8 @@ BankLink::BankLink(Context& context, Channels& channels, Session& session, const
       told_back_(std::move(told_back)),
       opener_(context.random.next() | 1),
       wanted_(context.settings.wanted),
-      attach_retry_(timing::kAttachRetry, timing::kQueryMost) {}
+      attach_retry_(timing::kAttachRetry, timing::kQueryMost),
+      run_(context.random.next() | 1U) {}
 
 void BankLink::resume() {
     attach_at_ = context_.now;

@@ -64,6 +64,7 @@ class BankLink {
     std::optional<TimePoint> next_wake() const;
     // Whether the bank has answered anything in this run.
     bool heard() const { return heard_; }
+    bool attached() const { return attached_; }
 
   private:
     enum class Stage { probing, asked };
@@ -128,6 +129,8 @@ class BankLink {
     Backoff attach_retry_;
     bool attached_ = false;
     bool heard_ = false;
+    uint64_t run_;    // told when attaching
+    int behind_ = 0;  // how often in a row the bank knew less than this customer
 };
 
 }  // namespace p2pbank::customer

@@ -77,6 +77,7 @@ void Customer::start(TimePoint now, Effects& effects) {
         started->set_in_clear(!context_.sealed());
         context_.commit(record);
         context_.courier.identify(state.name, state.boots);
+        if (state.phase == Phase::open) finds_out_until_ = now + timing::kFindsOut;
         context_.notice(Severity::info, "account " + state.name + " has a balance of " +
                                             to_string(state.totals.balance));
         if (restored) {
@@ -233,6 +234,7 @@ std::optional<TimePoint> Customer::next_wake() const {
     consider(operations_.next_wake());
     consider(bank_link_.next_wake());
     consider(deals_.next_wake());
+    if (is_finding_out()) consider(finds_out_until_);
     if (!transfer_deadlines_.empty()) consider(transfer_deadlines_.front().first);
     // While somebody's answer is awaited, that is what the others wait for.
     if (!waiting_.empty() && !is_answer_awaited() && transfers_.empty()) {
@@ -242,7 +244,14 @@ std::optional<TimePoint> Customer::next_wake() const {
     return wake;
 }
 
+// For a moment after it was resumed the bank may have to say that this state is an old copy: what
+// is paid out meanwhile would be paid twice. A bank that cannot be reached holds nobody up.
+bool Customer::is_finding_out() const {
+    return finds_out_until_ && !bank_link_.attached() && context_.now < *finds_out_until_;
+}
+
 bool Customer::wants_commands() const {
+    if (is_finding_out()) return false;
     return waiting_.size() + transfers_.size() < limits::kMaxCommandsInProgress;
 }
 

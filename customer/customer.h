@@ -96,6 +96,7 @@ class Customer : public Node {
     bool is_barrier(std::string_view verb) const;
     // Of a command that the next one waits for.
     bool is_answer_awaited() const;
+    bool is_finding_out() const;
     void start_open(CommandId id, const Words& words);
     bool start_cash(CommandId id, std::string_view line, bool deposit);
     bool start_transfer(CommandId id, const Words& words, bool lost);
@@ -150,6 +151,8 @@ class Customer : public Node {
 
     std::deque<Waiting> waiting_;
     TimePoint front_since_{};  // when the first of waiting_ became the first
+    // A resumed account is checked with the bank until then, before it takes commands.
+    std::optional<TimePoint> finds_out_until_;
     std::map<CommandId, OpenTransfer> transfers_;
     std::map<CommandId, OpenTransfer> in_transit_;  // that UNKNOWN was answered to; the newest
     std::deque<std::pair<TimePoint, CommandId>> transfer_deadlines_;

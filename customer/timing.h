@@ -29,6 +29,8 @@ inline constexpr Duration kQueryMost = seconds(2);
 inline constexpr Duration kAnnounceFirst = milliseconds(50);
 inline constexpr Duration kAnnounceMost = seconds(1);
 inline constexpr Duration kAttachRetry = milliseconds(200);
+// How long a resumed account waits for the bank before it takes commands.
+inline constexpr Duration kFindsOut = seconds(1);
 inline constexpr Duration kAttachRefresh = seconds(10);
 inline constexpr Duration kBankDeadline = seconds(4);  // until the bank shows that it is there
 inline constexpr Duration kBankAnswer = seconds(9);    // then, of a command passed on to it

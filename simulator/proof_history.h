@@ -1,5 +1,5 @@
-// What the bank's history has of signed statements, ends of cohorts and accusations: enough of it for
-// `audit --evidence`, in the memory of a simulated world. Owned by World.
+// What the bank's history has of signed statements, ends of cohorts and accusations: enough of it
+// for `audit --evidence`, in the memory of a simulated world. Owned by World.
 #pragma once
 
 #include <cstdint>

@@ -157,6 +157,29 @@ class EditedByAPerson(unittest.TestCase):
             world.audit_adds_up(balances="255", expected="255")
             self.assertEqual(world.rows()["alice"]["balance"], "255")
 
+    def test_nobody_leaves_without_the_correction(self):
+        with World() as world:
+            alice = world.customer("alice", opening="100")
+            alice.ok("withdrawal 90")
+            alice.ok("checkpoint")
+            self.edit(world, lambda text: text.replace("alice,10,", "alice,5,"))
+            alice.becomes("SUCCESS balance 5", "balance")
+            alice.ok("withdrawal 4")
+            alice.ok("checkpoint")
+            self.edit(world, lambda text: text.replace("alice,1,", "alice,0,"))
+            alice.becomes("SUCCESS balance 0", "balance")
+            bank = self.edit(world, lambda text: text.replace("alice,0,", "alice,3,"))
+            alice.becomes("SUCCESS balance 3", "balance")
+            alice.ok("withdrawal 3")
+            bank = self.edit(world, lambda text: text.replace("alice,3,", "alice,1,"))
+            alice.wait_log("correction waits until the balance covers it")
+            alice.refuses("overdraft", "exit")
+            alice.ok("deposit 2")
+            alice.becomes("SUCCESS balance 0", "balance")
+            alice.expect("SUCCESS exit alice balance 0", "exit")
+            bank.expect("SUCCESS customers 1", "customers")
+            world.audit_adds_up(balances="0", expected="0")
+
     def test_a_row_that_is_broken_keeps_the_bank_from_starting_until_it_is_mended(self):
         with World() as world:
             world.customer("alice", opening="100")

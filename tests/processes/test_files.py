@@ -10,7 +10,7 @@ import time
 import unittest
 
 from harness import World
-from programs import SLOWNESS, run_program
+from programs import BIN, SLOWNESS, run_program
 
 
 class Locks(unittest.TestCase):
@@ -235,8 +235,35 @@ class Journals(unittest.TestCase):
         with World() as world:
             alice = self.with_a_settled_past(world, 1)
             self.assertEqual(alice.wait_end(), 4)
-            self.assertRegex(alice.log, "the bank has seen its statement 1, its own storage says 0")
+            self.assertIn("the state folder is an old copy", alice.log)
             self.assertEqual(world.rows()["alice"]["balance"], "10")
+
+    def test_an_old_copy_pays_nothing_while_the_bank_can_say_so(self):
+        with World() as world:
+            self.with_a_settled_past(world, 1).wait_end()
+            port1, port2 = world.customers["alice"].ports
+            done = subprocess.run(
+                [BIN / "customer", "--bank", f"127.0.0.1:{world.bank.port}", "--name", "alice"]
+                + ["--port1", str(port1), "--port2", str(port2), "--state", world.state],
+                input=b"withdrawal 90\n",
+                capture_output=True,
+                timeout=60 * SLOWNESS,
+            )
+            self.assertEqual(done.returncode, 4)
+            self.assertNotIn(b"SUCCESS", done.stdout)
+
+    def test_a_copy_with_as_many_starts_is_noticed(self):
+        with World() as world:
+            alice = world.customer("alice", opening="100")
+            alice.end()
+            shutil.copytree(world.state / "alice", world.folder / "copy")
+            alice = world.resume("alice")
+            alice.ok("withdrawal 90")
+            alice.end()
+            shutil.rmtree(world.state / "alice")
+            shutil.copytree(world.folder / "copy", world.state / "alice")
+            alice = world.resume("alice")
+            self.assertEqual(alice.wait_end(), 4)
 
     def test_an_old_copy_with_fewer_starts_is_noticed(self):
         with World() as world:

@@ -197,6 +197,19 @@ class TheJournal(unittest.TestCase):
             bank.end()
             world.restart_bank()  # with a journal of its own, it goes on as ever
 
+    def test_an_empty_journal_is_a_lost_one(self):
+        with World() as world:
+            world.customer("alice", opening="100").end()
+            world.bank.end()
+            journal = world.data.parent / "data.csv.journal"
+            journal.write_bytes(journal.read_bytes()[:16])  # its header
+            for path in world.data.parent.glob("bank.db*"):
+                path.unlink()
+            log = bank_is_refused(self, world)
+            self.assertRegex(log, r"data\.csv\.journal is empty, and with it the keys")
+            bank = world.restart_bank(flags=("--new-history",))
+            self.assertIn("the first program that comes from the IP address", bank.log)
+
 
 class Flags(unittest.TestCase):
     def test_a_new_key_is_for_a_named_account(self):

@@ -121,6 +121,34 @@ TEST_CASE("bounds: every correction that the bank told is taken, also after a re
     }
 }
 
+TEST_CASE("bounds: nobody takes back a correction that it has settled") {
+    for (const bool snapshot : {false, true}) {
+        Alone world;
+        const auto restart = [&] { snapshot ? world.restart_from_snapshot() : world.restart(); };
+        world.edit(100'00);
+        world.edit(-100'00);
+        const Totals before = world.at("alice").totals;
+        world.adjust(100'00);
+        REQUIRE(world.checkpoint({"alice"}));  // it may have heard of the first only
+        const Totals corrected = world.at("alice").totals;
+        restart();
+        world.at("alice").totals = before;
+        REQUIRE(world.checkpoint({"alice"}));
+        restart();
+        world.at("alice").totals = corrected;
+        CHECK_FALSE(world.checkpoint({"alice"}));
+        world.at("alice").totals = before;
+        world.edit(-6'00);
+        world.adjust(-6'00);
+        REQUIRE(world.checkpoint({"alice"}));
+        restart();
+        world.at("alice").totals = before;
+        CHECK_FALSE(world.checkpoint({"alice"}));
+        CHECK(world.accusations().empty());
+        CHECK(codes(world.bundle()).empty());
+    }
+}
+
 TEST_CASE("bounds: the audit shows a correction that an older bank took and nobody made") {
     Alone world;
     const auto difference = [&] { return bank::audit_answer(world.context->state, {}).text; };

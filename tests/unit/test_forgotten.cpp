@@ -55,6 +55,12 @@ TEST_CASE("people: who does not verify within a day is forgotten") {
     CHECK(bank.context.state.business.people().unverified() == 2);
     // The e-mail may be registered again.
     CHECK(bank.add_unverified("late@example.org").empty());
+    // By whoever was late too, with nobody else in between.
+    bank.context.now += timing::kUnverifiedLife + seconds(1);
+    CHECK(bank.add_unverified("second@example.org").empty());
+    CHECK(bank.context.state.business.people().unverified() == 1);
+    REQUIRE(bank.add_unverified("late@example.org").empty());
+    REQUIRE(bank.add_unverified("third@example.org").empty());
 
     // The journal and a snapshot say the same.
     PeopleBank again;

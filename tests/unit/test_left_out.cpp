@@ -130,8 +130,10 @@ TEST_CASE("left out: old rollbacks are remembered up to a limit, and with their 
         liar.acknowledge(liar.alice, i);
     }
     CHECK(liar.world.state().rollbacks.size() == limits::kMaxRollbacksKnown);
-    CHECK(liar.asks(liar.bob, 5) == false);
+    // What may have been committed long ago is not answered at all.
+    CHECK_FALSE(liar.asks(liar.bob, 5).has_value());
     CHECK(liar.asks(liar.bob, 6) == true);
+    CHECK(liar.asks(liar.bob, limits::kMaxRollbacksKnown + 6) == false);
     liar.world.type("delete-cohort alice --force");
     CHECK(liar.world.state().rollbacks.empty());
 }
@@ -162,8 +164,14 @@ TEST_CASE("left out: whoever is in no cohort begins operations of its own only")
     liar.commit(1, {"alice", "bob", "dave"}, {&liar.alice, &dave});
     CHECK(liar.waiting_for() == std::multiset<std::string>{"alice"});
     CHECK(liar.world.account("dave").epoch == 0);
-    liar.begin(2);
-    CHECK_FALSE(liar.asks(dave, 2).has_value());
-    CHECK(liar.world.state().undecided(LyingInitiator::id(2)) != nullptr);
-    CHECK(liar.asks_for_commit(2, {"alice"}, {&liar.alice}) == true);
+    // Of operations that concern nobody else the bank waits for their initiator, in the newest.
+    for (uint64_t i = 2; i < 20; ++i) liar.commit(i, {"bob"}, {});
+    CHECK(liar.waiting_for() == std::multiset<std::string>{"alice"});
+    liar.acknowledge(liar.alice, 19);
+    CHECK(liar.waiting_for().empty());
+    CHECK_FALSE(liar.world.state().committed.contains(LyingInitiator::id(19)));
+    liar.begin(20);
+    CHECK_FALSE(liar.asks(dave, 20).has_value());
+    CHECK(liar.world.state().undecided(LyingInitiator::id(20)) != nullptr);
+    CHECK(liar.asks_for_commit(20, {"alice"}, {&liar.alice}) == true);
 }
