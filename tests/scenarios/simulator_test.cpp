@@ -176,6 +176,18 @@ TEST_CASE("the same seed is the same run, watched or not, and another seed is an
     }
 }
 
+// A customer undid a checkpoint whose settlement covered its deal, and was started again with
+// nothing but its permanent checkpoint: the bank kept the deal for an operation that nobody
+// decided.
+TEST_CASE("random runs that failed once") {
+    for (const uint64_t seed : {800'638U}) {
+        RunSettings settings;
+        settings.seed = seed;
+        const RunResult result = run_seed(settings, nullptr);
+        if (result.violation) FAIL("seed ", seed, ": ", result.violation->text);
+    }
+}
+
 TEST_CASE("the same seed writes the same story and the same trace, byte for byte") {
     RunSettings settings;
     settings.steps = 40;
