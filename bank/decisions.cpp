@@ -220,9 +220,6 @@ void Decisions::on_decision_query(Account& account, const wire::DecisionQuery& q
     const Account* initiator = context_.state.find(id.initiator);
     if (!is_of_bank(id) && (initiator == nullptr || !may_take_part(*initiator, account))) return;
     if (!is_begun(id, query.kind(), account)) return;
-    if (query.kind() == wire::OPERATION_ROLLBACK && context_.state.may_have_been_forgotten(id)) {
-        return;
-    }
     if (!context_.state.decision(id).has_value()) {
         // Whoever asks has waited long enough: from now on the initiator cannot commit any more.
         // The bank's own operations it decides itself, when their time has come.
@@ -283,6 +280,8 @@ void Decisions::reply_decision(const OperationId& id, wire::OperationKind kind, 
         context_.send(to, commit_message(id, found->second));
         return;
     }
+    // Whoever asks, and whatever they call it: others may have heard COMMIT.
+    if (!commit && context_.state.may_have_been_forgotten(id)) return;
     wire::Datagram message;
     wire::Decision* decision = message.mutable_decision();
     to_wire(id, decision->mutable_operation());

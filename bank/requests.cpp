@@ -210,12 +210,12 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
     const bool news = datagram.instance() > account->boots || !account->attached ||
                       datagram.epoch() > account->epoch || !taken.empty() ||
                       (account->run == 0 && attach.run() != 0);
-    // A newer epoch leaves what is undecided of older ones: nothing that it covers is pending any
-    // more.
-    if (news && !account->exited && datagram.epoch() > account->epoch) {
-        decisions_.heard_in_epoch(*account, datagram.epoch());
-    }
     if (sane && news && !account->exited) {
+        // A newer epoch leaves what is undecided of older ones: nothing that it covers is pending
+        // any more.
+        if (datagram.epoch() > account->epoch) {
+            decisions_.heard_in_epoch(*account, datagram.epoch());
+        }
         State::Record record;
         auto* attached = record.mutable_attached();
         attached->set_name(account->name);

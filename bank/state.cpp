@@ -22,6 +22,14 @@ Error bad(const char* what) {
     return Error{"bad-record", std::string("a record does not fit: ") + what};
 }
 
+// They stand together, the oldest first.
+auto of_initiator(const std::set<OperationId>& ids, const std::string& initiator) {
+    const auto oldest = ids.lower_bound({initiator, 0, 0});
+    const auto end = std::find_if(
+        oldest, ids.end(), [&](const OperationId& other) { return other.initiator != initiator; });
+    return std::pair(oldest, end);
+}
+
 }  // namespace
 
 bool is_of_bank(const OperationId& id) {
@@ -502,25 +510,17 @@ void State::take_for_acked(const OperationId& id, const records::Decided& decide
 }
 
 bool State::may_have_been_forgotten(const OperationId& id) const {
-    const auto oldest = rollbacks.lower_bound({id.initiator, 0, 0});
-    if (oldest == rollbacks.end() || oldest->initiator != id.initiator || !(id < *oldest)) {
-        return false;
-    }
-    const auto next = std::find_if(oldest, rollbacks.end(), [&](const OperationId& other) {
-        return other.initiator != id.initiator;
-    });
-    return static_cast<size_t>(std::distance(oldest, next)) >= limits::kMaxRollbacksKnown;
+    const auto [oldest, end] = of_initiator(rollbacks, id.initiator);
+    return oldest != end && id < *oldest &&
+           static_cast<size_t>(std::distance(oldest, end)) >= limits::kMaxRollbacksKnown;
 }
 
 void State::remember_rollback(const OperationId& id) {
     const Account* initiator = find(id.initiator);
     if (initiator == nullptr || initiator->cohort.value() == 0) return;
     rollbacks.insert({id.initiator, id.epoch, id.counter});
-    const auto oldest = rollbacks.lower_bound({id.initiator, 0, 0});
-    const auto next = std::find_if(oldest, rollbacks.end(), [&](const OperationId& other) {
-        return other.initiator != id.initiator;
-    });
-    if (static_cast<size_t>(std::distance(oldest, next)) > limits::kMaxRollbacksKnown) {
+    const auto [oldest, end] = of_initiator(rollbacks, id.initiator);
+    if (static_cast<size_t>(std::distance(oldest, end)) > limits::kMaxRollbacksKnown) {
         rollbacks.erase(oldest);
     }
 }

@@ -61,10 +61,11 @@ struct LyingInitiator {
         to_wire(id(counter), message.mutable_decision_ack()->mutable_operation());
         world.say(from, message);
     }
-    std::optional<bool> asks(Process& from, uint64_t counter) {
+    std::optional<bool> asks(Process& from, uint64_t counter,
+                             wire::OperationKind kind = wire::OPERATION_ROLLBACK) {
         wire::Datagram message;
         *message.mutable_decision_query()->mutable_operation() = signed_id(counter);
-        message.mutable_decision_query()->set_kind(wire::OPERATION_ROLLBACK);
+        message.mutable_decision_query()->set_kind(kind);
         return decision(world.say(from, message));
     }
     // Whom the bank waits for, over all rollbacks that are committed.
@@ -132,6 +133,8 @@ TEST_CASE("left out: old rollbacks are remembered up to a limit, and with their 
     CHECK(liar.world.state().rollbacks.size() == limits::kMaxRollbacksKnown);
     // What may have been committed long ago is not answered at all.
     CHECK_FALSE(liar.asks(liar.bob, 5).has_value());
+    CHECK_FALSE(liar.asks(liar.bob, 5, wire::OPERATION_CHECKPOINT).has_value());
+    CHECK_FALSE(liar.asks_for_commit(5, {"alice"}, {&liar.alice}).has_value());
     CHECK(liar.asks(liar.bob, 6) == true);
     CHECK(liar.asks(liar.bob, limits::kMaxRollbacksKnown + 6) == false);
     liar.world.type("delete-cohort alice --force");
