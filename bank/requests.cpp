@@ -202,6 +202,9 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
         // back to where an earlier run began.
         context_.notice(Severity::error,
                         account->name + " comes back from an old copy of its state");
+        out->set_known(true);
+        out->set_boots(account->boots);
+        out->set_old_copy(true);
         context_.send(from, std::move(message));
         return;
     }

@@ -62,9 +62,8 @@ void BankLink::on_attach_reply(const wire::AttachReply& reply) {
     if (!reply.known()) {
         context_.notice(Severity::error,
                         "the bank at " + to_string(context_.settings.bank) +
-                            " does not know this account, or another process has it, or the state "
-                            "folder is an old copy. Start this program with the right bank, one "
-                            "process for an account, and the newest state.");
+                            " does not know this account, or another process has it. Start "
+                            "this program with the right bank, and one process for an account.");
         context_.effects->stop(4);
         return;
     }
@@ -97,6 +96,11 @@ bool BankLink::is_old_copy(const wire::AttachReply& reply) {
                                  ", its own storage says " + std::to_string(own));
         return true;
     };
+    if (reply.old_copy() && reply.boots() == state.boots) {
+        context_.refuse_to_go_on("another run of this program has had its start " +
+                                 std::to_string(state.boots) + " already");
+        return true;
+    }
     if (reply.boots() > state.boots) return refuse("its start", reply.boots(), state.boots);
     const bool rolling_back = state.operation && state.operation->kind == wire::OPERATION_ROLLBACK;
     if (Epoch(reply.epoch()) > state.epoch && !rolling_back) {

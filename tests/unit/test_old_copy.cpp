@@ -31,6 +31,19 @@ TEST_CASE("old copy: the bank has heard of a later start") {
     CHECK(world.noticed("the bank has seen its start 2, its own storage says 1") >= 1);
 }
 
+TEST_CASE("old copy: the bank has heard of another run with the number of this start") {
+    CustomerWorld world;
+    world.open("alice");
+    wire::AttachReply reply;
+    reply.set_boots(world.state().boots);
+    attach_again(world, reply);
+    CHECK(world.effects.stopped == -1);
+    reply.set_old_copy(true);
+    attach_again(world, reply);
+    CHECK(world.effects.stopped == 4);
+    CHECK(world.noticed("another run of this program has had its start 1") >= 1);
+}
+
 TEST_CASE("old copy: the bank has committed a statement that is not here") {
     CohortWorld cohort;
     CustomerWorld& world = cohort.world;
