@@ -35,13 +35,15 @@ AttackRates AttackRates::draw(Random& random) {
     return out;
 }
 
-Attacker::Attacker(Network& network, Schedule& schedule, Tally& tally, uint64_t seed,
-                   Violated violated)
+Attacker::Attacker(Network& network, Schedule& schedule, Tally& tally, FaultGate& gate,
+                   uint64_t seed, Violated violated)
     : network_(network),
       schedule_(schedule),
       tally_(tally),
+      gate_(gate),
       violated_(std::move(violated)),
-      random_(seed),
+      chance_(seed),
+      random_(chance_.next()),
       identity_(draw_key(random_)),
       sessions_(identity_, draw_key(random_), *this) {}
 
@@ -62,12 +64,20 @@ void Attacker::see(const Packet& packet) {
     if (rates_.impersonate > 0) learn_keys(network_.decode(packet.bytes));
     seen_.push_back(packet);
     if (seen_.size() > kRemembered) seen_.pop_front();
-    if (happens(rates_.replay)) replay();
-    if (happens(rates_.misdirect)) misdirect();
-    if (happens(rates_.splice)) splice();
-    if (happens(rates_.clear)) say_in_clear();
-    if (happens(rates_.impersonate)) impersonate();
-    if (happens(rates_.nonsense)) talk_nonsense();
+    perhaps(rates_.replay, &Attacker::replay);
+    perhaps(rates_.misdirect, &Attacker::misdirect);
+    perhaps(rates_.splice, &Attacker::splice);
+    perhaps(rates_.clear, &Attacker::say_in_clear);
+    perhaps(rates_.impersonate, &Attacker::impersonate);
+    perhaps(rates_.nonsense, &Attacker::talk_nonsense);
+}
+
+void Attacker::perhaps(double rate, void (Attacker::*act)()) {
+    if (rate <= 0) return;
+    const uint64_t drawn = chance_.next();
+    if (Random::fraction_of(drawn) >= rate || !gate_.fires(Fault::attack)) return;
+    random_ = Random(drawn);
+    (this->*act)();
 }
 
 void Attacker::receive(const Packet& packet) {

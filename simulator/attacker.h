@@ -46,7 +46,8 @@ class Attacker final : private secure::Sessions::Owner {
     // Not back: somebody sent an address that never answered more than it got.
     using Violated = std::function<void(const std::string& invariant, const std::string& text)>;
 
-    Attacker(Network& network, Schedule& schedule, Tally& tally, uint64_t seed, Violated violated);
+    Attacker(Network& network, Schedule& schedule, Tally& tally, FaultGate& gate, uint64_t seed,
+             Violated violated);
 
     void set_rates(const AttackRates& rates) { rates_ = rates; }
     // A key that he knows because everybody may: of the bank, of peers.
@@ -67,7 +68,8 @@ class Attacker final : private secure::Sessions::Owner {
     bool accepts(const KeyBytes&) override { return true; }
     void log_key(uint32_t, const KeyBytes&) override {}
 
-    bool happens(double rate) { return rate > 0 && random_.fraction() < rate; }
+    // Calls `act`, with dice of its own, if it happens.
+    void perhaps(double rate, void (Attacker::*act)());
     const Packet& any_packet();
     void count_answer(const Packet& packet);
     void learn_keys(const wire::Datagram& datagram);
@@ -84,8 +86,10 @@ class Attacker final : private secure::Sessions::Owner {
     Network& network_;
     Schedule& schedule_;
     Tally& tally_;
+    FaultGate& gate_;
     Violated violated_;
-    Random random_;
+    Random chance_;
+    Random random_;  // of the act under way
     secure::Identity identity_;
     secure::Sessions sessions_;
     AttackRates rates_;

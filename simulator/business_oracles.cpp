@@ -364,7 +364,8 @@ void BusinessOracles::check_pending() const {
 }
 
 void BusinessOracles::check_loans(bool closing, const std::string& account) const {
-    const int64_t now_us = bank().business.deals_of(account).loans.empty() ? 0 : world_.wall_us();
+    const int64_t now_us =
+        bank().business.deals_of(account).loans.empty() ? 0 : world_.wall_us(World::kBank);
     for (const uint64_t id : bank().business.deals_of(account).loans) {
         const bank::LoanStanding standing = bank().business.loans().at(id).standing(now_us);
         if (standing.outstanding.is_negative() || standing.payoff.is_negative() ||

@@ -38,37 +38,51 @@ class Disk::OpenFile final : public File {
     }
 
     Result<void> write(uint64_t offset, std::string_view bytes) override {
-        bool last = false;
-        if (!disk_.spend(last)) return no_power(name_);
+        const Fate fate = disk_.spend();
+        if (fate == Fate::no_power) return no_power(name_);
+        if (fate == Fate::fails) {
+            const uint64_t some = offset + disk_.random_.below(bytes.size() + 1);
+            const uint64_t end = std::max(offset, some / kSector * kSector);
+            bytes = bytes.substr(0, static_cast<size_t>(end - offset));
+        }
         std::string& now = inode_->now;
         const size_t at = static_cast<size_t>(offset);
         const size_t old_size = now.size();
         if (at + bytes.size() > old_size) now.resize(at + bytes.size(), '\0');
         std::memcpy(now.data() + at, bytes.data(), bytes.size());
         inode_->mark(std::min<uint64_t>(offset, old_size), offset + bytes.size());
-        if (last) return no_power(name_);
-        return {};
+        return outcome(fate);
     }
 
     Result<void> truncate(uint64_t size) override {
-        bool last = false;
-        if (!disk_.spend(last)) return no_power(name_);
+        const Fate fate = disk_.spend();
+        if (fate == Fate::no_power) return no_power(name_);
+        if (fate == Fate::fails) return failure(name_);
         const size_t old_size = inode_->now.size();
         inode_->now.resize(static_cast<size_t>(size), '\0');
         inode_->mark(std::min<uint64_t>(size, old_size), std::max<uint64_t>(size, old_size));
-        if (last) return no_power(name_);
-        return {};
+        return outcome(fate);
     }
 
     Result<void> sync() override {
-        bool last = false;
-        if (!disk_.spend(last) || last) return no_power(name_);
+        const Fate fate = disk_.spend();
+        if (fate == Fate::fails) {
+            inode_->half_sync(disk_.random_);
+            return failure(name_);
+        }
+        if (fate != Fate::done) return no_power(name_);
         ++disk_.tally_.syncs;
         inode_->sync();
         return {};
     }
 
   private:
+    Result<void> outcome(Fate fate) const {
+        if (fate == Fate::power_goes) return no_power(name_);
+        if (fate == Fate::fails) return failure(name_);
+        return {};
+    }
+
     Disk& disk_;
     std::string name_;
     std::shared_ptr<Inode> inode_;
@@ -92,8 +106,17 @@ void Disk::Inode::sync() {
     dirty.clear();
 }
 
+void Disk::Inode::half_sync(Random& random) {
+    durable.resize(now.size(), '\0');
+    for (size_t i = 0; i < std::min(dirty.size(), sectors_of(now.size())); ++i) {
+        if (dirty[i] && random.one_in(2)) copy_sector(now, durable, i);
+    }
+    dirty.clear();
+    forgotten = true;
+}
+
 bool Disk::Inode::is_clean() const {
-    return dirty.empty() && now.size() == durable.size();
+    return dirty.empty() && !forgotten && now.size() == durable.size();
 }
 
 void Disk::Inode::crash(Random& random, Tally& tally) {
@@ -114,19 +137,31 @@ void Disk::Inode::crash(Random& random, Tally& tally) {
     }
     now = durable = std::move(left);
     dirty.clear();
+    forgotten = false;
 }
 
-bool Disk::spend(bool& last) {
-    if (off_) return false;
-    if (!fuse_) return true;
-    if ((*fuse_)-- > 0) return true;
-    fuse_.reset();
-    off_ = last = true;
-    return true;
+Disk::Fate Disk::spend() {
+    if (off_) return Fate::no_power;
+    if (fuse_ && (*fuse_)-- == 0) {
+        fuse_.reset();
+        off_ = true;
+        return Fate::power_goes;
+    }
+    if (failure_ && (*failure_)-- == 0) {
+        failure_.reset();
+        failed_ = true;
+        ++tally_.disk_errors;
+        return Fate::fails;
+    }
+    return Fate::done;
 }
 
 Error Disk::no_power(const std::string& name) {
     return {"io-error", name + ": no power"};
+}
+
+Error Disk::failure(const std::string& name) {
+    return {"io-error", name + ": input/output error"};
 }
 
 Result<std::unique_ptr<File>> Disk::open(const std::string& name) {
@@ -143,21 +178,23 @@ Result<std::unique_ptr<File>> Disk::create(const std::string& name) {
         if (auto done = file->truncate(0); !done) return done.error();
         return file;
     }
-    bool last = false;
-    if (!spend(last)) return no_power(name);
+    const Fate fate = spend();
+    if (fate == Fate::no_power) return no_power(name);
+    if (fate == Fate::fails) return failure(name);
     auto inode = std::make_shared<Inode>();
     change({name, inode, ""});
-    if (last) return no_power(name);
+    if (fate == Fate::power_goes) return no_power(name);
     return std::unique_ptr<File>(new OpenFile(*this, name, std::move(inode)));
 }
 
 Result<void> Disk::rename(const std::string& from, const std::string& to) {
     const auto found = names_.find(from);
     if (found == names_.end()) return Error{"not-found", from + ": there is no such file"};
-    bool last = false;
-    if (!spend(last)) return no_power(from);
+    const Fate fate = spend();
+    if (fate == Fate::no_power) return no_power(from);
+    if (fate == Fate::fails) return failure(from);
     change({to, found->second, from});
-    if (last) return no_power(from);
+    if (fate == Fate::power_goes) return no_power(from);
     return {};
 }
 
@@ -166,16 +203,18 @@ Result<void> Disk::remove(const std::string& name) {
         if (off_) return no_power(name);
         return {};
     }
-    bool last = false;
-    if (!spend(last)) return no_power(name);
+    const Fate fate = spend();
+    if (fate == Fate::no_power) return no_power(name);
+    if (fate == Fate::fails) return failure(name);
     change({"", nullptr, name});
-    if (last) return no_power(name);
+    if (fate == Fate::power_goes) return no_power(name);
     return {};
 }
 
 Result<void> Disk::sync_folder() {
-    bool last = false;
-    if (!spend(last) || last) return no_power("the folder");
+    const Fate fate = spend();
+    if (fate == Fate::fails) return failure("the folder");
+    if (fate != Fate::done) return no_power("the folder");
     ++tally_.syncs;
     durable_names_ = names_;
     unsynced_.clear();
@@ -224,6 +263,7 @@ void Disk::crash() {
     for (auto& [name, inode] : names_) inode->crash(random_, tally_);
     fuse_.reset();
     off_ = false;
+    forgive();
 }
 
 }  // namespace p2pbank::simulator

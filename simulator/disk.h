@@ -8,8 +8,12 @@
 //   - of what create, rename and remove did since the last sync of the folder, any first part
 //   survives:
 //     a file system keeps its own order among those, but does none of them before it has to.
-// What was synced stays. The disk does not lie: a sync that has returned is kept for ever. Bits do
-// not flip at rest, and no call fails but because the power is off.
+// What was synced stays. The disk does not lie: a sync that has returned well is kept for ever.
+//
+// A call may fail although the power is on (EIO, ENOSPC). Then nothing of it happened, but for two:
+// of a write any first part that ends with a sector may be there, and of a sync any subset of the
+// sectors. What such a sync left out can be read as before and is taken for synced by every later
+// sync, as Linux does it: only who writes it again can have it kept.
 //
 // Owned by a Machine. The files are reached through p2pbank::Storage, so the real journal and the
 // real table writer run on it.
@@ -51,6 +55,14 @@ class Disk final : public Storage {
     // The power goes during the call that changes something after `calls` more of them.
     void cut_power_after(uint64_t calls) { fuse_ = calls; }
     void disarm() { fuse_.reset(); }
+    // The call that changes something after `calls` more of them fails.
+    void fail_after(uint64_t calls) { failure_ = calls; }
+    // True once a call has failed so, until forgive().
+    bool has_failed() const { return failed_; }
+    void forgive() {
+        failed_ = false;
+        failure_.reset();
+    }
     // True from the moment the power went until crash().
     bool is_off() const { return off_; }
     // The power went, and is back: what the fault model allows is left.
@@ -61,8 +73,11 @@ class Disk final : public Storage {
         std::string now;
         std::string durable;
         std::vector<bool> dirty;  // one for each sector
+        bool forgotten = false;   // there may be sectors that are neither dirty nor durable
         void mark(uint64_t from, uint64_t to);
         void sync();
+        // A sync that fails.
+        void half_sync(Random& random);
         bool is_clean() const;
         void crash(Random& random, Tally& tally);
     };
@@ -73,10 +88,16 @@ class Disk final : public Storage {
     };
     class OpenFile;
 
-    // Every call that changes something asks first. False: the power is off, and nothing happens.
-    // `last` is set if the power goes during this very call: it happens, and fails.
-    bool spend(bool& last);
+    // Every call that changes something asks first what becomes of it.
+    enum class Fate {
+        done,
+        no_power,    // nothing happens
+        power_goes,  // it happens, and is not heard of
+        fails,
+    };
+    Fate spend();
     static Error no_power(const std::string& name);
+    static Error failure(const std::string& name);
     void change(FolderChange what);
     static void apply(const FolderChange& what, std::map<std::string, std::shared_ptr<Inode>>& to);
 
@@ -86,7 +107,9 @@ class Disk final : public Storage {
     std::map<std::string, std::shared_ptr<Inode>> durable_names_;
     std::vector<FolderChange> unsynced_;
     std::optional<uint64_t> fuse_;
+    std::optional<uint64_t> failure_;
     bool off_ = false;
+    bool failed_ = false;
 };
 
 }  // namespace p2pbank::simulator

@@ -1,8 +1,9 @@
 // What stands in for X25519 and Ed25519 in most runs of the simulator's program: hashes that have
 // the properties which the protocol relies on, at a hundredth of the time, against an adversary who
 // does not know them. Public keys are hashes of the secrets; what two share is a hash of both
-// public keys; a signature is a hash of the public key and the message. The simulated attackers call
-// what the honest call and guess no hash, so nothing is easier for them than with the real ones.
+// public keys; a signature is a hash of the public key and the message. The simulated attackers
+// call what the honest call and guess no hash, so nothing is easier for them than with the real
+// ones.
 //
 // Everything built of them is the real thing: Noise, cookies, sessions, rosters, statements. Only
 // the simulator's program has these, in place of libsodium's functions when it is linked

@@ -29,7 +29,7 @@ class LiarRunner {
         : random_(settings.seed),
           rates_(FaultRates::draw(settings.faults, random_)),
           world_(world_settings(settings), story),
-          workload_(world_, random_.next(), settings.steps),
+          workload_(world_, random_.next(), settings.steps, settings.only_steps),
           faults_(world_, rates_, random_.next()) {}
 
     RunResult run();
@@ -57,6 +57,7 @@ class LiarRunner {
 WorldSettings LiarRunner::world_settings(const RunSettings& settings) {
     WorldSettings out;
     out.seed = random_.next();
+    out.only_faults = settings.only_faults;
     out.customers = draw_customers(settings, 3, 3, random_);
     out.slow_disk = rates_.slow_disk;
     out.liar = kLiar;
@@ -237,6 +238,7 @@ RunResult LiarRunner::run() {
     result.events = world_.schedule().events();
     result.simulated = world_.now() - TimePoint();
     result.customers = world_.machines() - 1;
+    result.faults = world_.gate().fired();
     return result;
 }
 

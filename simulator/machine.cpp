@@ -83,6 +83,11 @@ Result<void> Machine::start() {
     node->tell_history(surroundings_.history_of(*this));
     if (!journal_file().empty()) {
         if (auto opened = open_journal(*node); !opened) {
+            journal_.reset();
+            if (disk_.has_failed()) {
+                disk_.forgive();
+                return {};
+            }
             if (!disk_.is_off()) return opened;
             ++tally_.crashes_in_disk_work;
             disk_.crash();
@@ -108,7 +113,7 @@ Result<void> Machine::start() {
 
 void Machine::end(std::optional<int> status) {
     if (!running()) return;
-    if (!status && job_ && !job_->abandoned) {
+    if ((!status || *status == kDiskFailed) && job_ && !job_->abandoned) {
         or_else_.push_back(kept_with_job());
         interrupted_ = std::move(job_->batch.records);
     }
@@ -116,6 +121,7 @@ void Machine::end(std::optional<int> status) {
     journal_.reset();
     ++life_;  // what was planned for this life finds another one
     turn_open_ = stopping_ = input_planned_ = crash_planned_ = false;
+    frozen_until_ = {};
     effects_left_.reset();
     closing_.reset();
     wake_planned_.reset();
@@ -131,6 +137,7 @@ void Machine::end(std::optional<int> status) {
     // too.
     if (status) {
         disk_.disarm();
+        disk_.forgive();
     } else {
         ++tally_.crashes;
         disk_.crash();
@@ -158,6 +165,19 @@ void Machine::crash_in_disk_work(uint64_t calls, Duration within) {
 
 void Machine::crash_if_planned() {
     if (crash_planned_) crash();
+}
+
+void Machine::fail_disk(uint64_t calls, Duration within) {
+    disk_.fail_after(calls);
+    later(within, &Machine::forgive_disk);
+}
+
+void Machine::forgive_disk() {
+    disk_.forgive();
+}
+
+void Machine::freeze(Duration duration) {
+    if (running()) frozen_until_ = schedule_.now() + duration;
 }
 
 void Machine::quit() {
@@ -189,7 +209,9 @@ void Machine::spare() {
     if (disk_.is_off() || closing_) crash();
     crash_planned_ = false;
     effects_left_.reset();
+    frozen_until_ = {};
     disk_.disarm();
+    disk_.forgive();
 }
 
 void Machine::wipe() {
@@ -203,11 +225,19 @@ void Machine::wipe() {
 
 void Machine::later(Duration delay, void (Machine::*what)()) {
     schedule_.after(delay, [this, what, life = life_] {
-        if (life == life_ && running()) (this->*what)();
+        if (life != life_ || !running()) return;
+        if (frozen()) return later(frozen_until_ - schedule_.now(), what);
+        (this->*what)();
     });
 }
 
 void Machine::deliver(Socket at, Address from, std::string_view bytes) {
+    if (frozen()) {
+        schedule_.at(frozen_until_, [this, at, from, kept = std::string(bytes), life = life_] {
+            if (life == life_) deliver(at, from, kept);
+        });
+        return;
+    }
     event([&](Node& node) { node.on_datagram(schedule_.now(), at, from, bytes, *this); });
 }
 
@@ -272,6 +302,10 @@ void Machine::plan_wake() {
 
 void Machine::wake(uint64_t life, TimePoint when) {
     if (life != life_ || !running() || wake_planned_ != when) return;
+    if (frozen()) {
+        schedule_.at(frozen_until_, [this, life, when] { wake(life, when); });
+        return;
+    }
     wake_planned_.reset();
     const auto wanted = node_->next_wake();
     if (wanted && *wanted <= schedule_.now()) {

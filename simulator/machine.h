@@ -13,8 +13,10 @@
 //
 // Fault model. A process can die between any two effects, and at any call to its disk: the node,
 // its queue, its unread input and what it had not answered are gone; the disk keeps what disk.h
-// says. It is started again as a new node with a fresh seed, from the journal. Turns are of one
-// event or, as the seed has it, of several within a tenth of a millisecond.
+// says. It is started again as a new node with a fresh seed, from the journal. A process whose disk
+// fails ends with kDiskFailed, and its cache stays. A process can be stopped for a while (SIGSTOP):
+// what comes meanwhile waits for it, in order, and its timers are late. Turns are of one event or,
+// as the seed has it, of several within a tenth of a millisecond.
 //
 // Knows neither bank nor customer. Owned by the world, which implements Surroundings.
 #pragma once
@@ -28,6 +30,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/base/random.h"
 #include "common/core/node.h"
 #include "common/stable/journal.h"
 #include "simulator/disk.h"
@@ -93,6 +96,7 @@ struct MachineSettings {
 class Machine final : private Effects {
   public:
     static constexpr int kQuit = -1;
+    static constexpr int kDiskFailed = -2;
     static constexpr std::string_view kTyped = "correct horse battery staple";
     // Where ReadFile and WriteFiles find their files.
     static constexpr std::string_view kFiles = "files/";
@@ -119,7 +123,8 @@ class Machine final : private Effects {
     const std::string& account() const { return account_; }
 
     // Starts the program, as its user would after a crash: with the account that is on the disk.
-    // Does nothing if it runs. Errors: what opening the journal or reading the table says.
+    // Does nothing if it runs. A disk that fails meanwhile leaves it not running. Errors: what
+    // opening the journal or reading the table says.
     Result<void> start();
     // The process dies now; or after so many more effects; or in its next disk work, after so many
     // calls. The latter two happen at the latest when `within` has passed. Disk work of a process
@@ -130,8 +135,14 @@ class Machine final : private Effects {
     // The process is asked to end, as by `quit`: it carries out what it has said, and ends with
     // kQuit.
     void quit();
-    // Takes back what the crashes above have planned.
+    // The disk fails once, after so many calls or never when `within` has passed.
+    void fail_disk(uint64_t calls, Duration within);
+    void freeze(Duration duration);
+    // Takes back what all these have planned.
     void spare();
+    // Whether each of `tries` flipped bits in the journal of a machine that does not run would be
+    // noticed: reads a copy of it with one bit flipped. If not, says what happened instead.
+    std::optional<std::string> flipped_bit_unnoticed(uint64_t tries, Random& random) const;
     // Removes the account from the disk of a machine that does not run.
     void wipe();
 
@@ -231,6 +242,8 @@ class Machine final : private Effects {
     // Runs `what` after `delay` unless the process has ended by then.
     void later(Duration delay, void (Machine::*what)());
     void crash_if_planned();
+    void forgive_disk();
+    bool frozen() const { return frozen_until_ > schedule_.now(); }
     void go_on_closing();
     Result<void> open_journal(Node& node);
     // What the journal holds if the job in progress is done.
@@ -256,6 +269,7 @@ class Machine final : private Effects {
     std::optional<int> closing_;            // the next step of on_close, after quit()
     std::optional<uint64_t> effects_left_;  // then it dies
     bool crash_planned_ = false;
+    TimePoint frozen_until_{};
     std::deque<std::pair<CommandId, std::string>> input_;
     bool input_planned_ = false;
     std::optional<TimePoint> wake_planned_;

@@ -67,7 +67,8 @@ void Machine::start_job(JobId job, Job work) {
 void Machine::ask(CommandId command, std::vector<Question> questions) {
     const Duration thinking = disk_time() + disk_time();
     const bool there = !random_.one_in(8);
-    schedule_.after(thinking, [this, life = life_, there, command, count = questions.size()] {
+    const TimePoint when = std::max(schedule_.now() + thinking, frozen_until_);
+    schedule_.at(when, [this, life = life_, there, command, count = questions.size()] {
         if (life != life_) return;
         event([&](Node& node) {
             std::vector<Secret> typed;
@@ -260,6 +261,10 @@ void Machine::finish_job() {
 
 bool Machine::disk_failed(const Result<void>& done) {
     if (done) return false;
+    if (disk_.has_failed()) {
+        end(kDiskFailed);
+        return true;
+    }
     if (!disk_.is_off()) {
         surroundings_.violated("disk-works", settings_.label + ": " + done.error().message);
     }

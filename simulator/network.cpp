@@ -29,12 +29,13 @@ void Network::send(Address from, Address to, std::string_view bytes) {
         ++tally_.cut;
         return;
     }
-    if (happens(faults_.late_duplicate)) {
+    Random& random = random_of(packet);
+    if (auto dice = happens(faults_.late_duplicate, Fault::late_duplicate, random)) {
         ++tally_.late;
         const uint64_t id = next_late_++;
         late_.emplace(id, packet);
         // Spread over all scales, from ten milliseconds to an hour.
-        const double us = 1e4 * std::pow(kHourUs / 1e4, random_.fraction());
+        const double us = 1e4 * std::pow(kHourUs / 1e4, dice->fraction());
         schedule_.after(Duration(static_cast<int64_t>(us)), [this, id] {
             const auto found = late_.find(id);
             if (found == late_.end()) return;
@@ -43,15 +44,28 @@ void Network::send(Address from, Address to, std::string_view bytes) {
             deliver_(late);
         });
     }
-    if (happens(faults_.loss)) {
+    if (happens(faults_.loss, Fault::loss, random)) {
         ++tally_.lost;
         return;
     }
-    if (happens(faults_.duplicate)) {
+    if (happens(faults_.duplicate, Fault::duplicate, random)) {
         ++tally_.duplicated;
-        deliver_after(ordinary_delay(), packet);
+        deliver_after(ordinary_delay(packet, random), packet, random);
     }
-    deliver_after(ordinary_delay(), std::move(packet));
+    const Duration delay = ordinary_delay(packet, random);
+    deliver_after(delay, std::move(packet), random);
+}
+
+Random& Network::random_of(const Packet& packet) {
+    const uint64_t link = uint64_t{packet.from.ip} << 32 | packet.to.ip;
+    return random_.try_emplace({packet.from.ip, packet.to.ip}, seed_ ^ link).first->second;
+}
+
+std::optional<Random> Network::happens(double rate, Fault kind, Random& random) {
+    if (rate <= 0) return std::nullopt;
+    const uint64_t drawn = random.next();
+    if (Random::fraction_of(drawn) >= rate || !gate_.fires(kind)) return std::nullopt;
+    return Random(drawn);
 }
 
 wire::Datagram Network::decode(std::string_view bytes) const {
@@ -62,35 +76,45 @@ wire::Datagram Network::decode(std::string_view bytes) const {
     return datagram;
 }
 
-Duration Network::ordinary_delay() {
+Duration Network::ordinary_delay(const Packet& packet, Random& random) {
     const auto range = static_cast<uint64_t>((faults_.most_delay - faults_.least_delay).count());
-    Duration delay = faults_.least_delay + Duration(static_cast<int64_t>(random_.below(range + 1)));
-    if (happens(faults_.slow)) {
+    Duration delay = faults_.least_delay + Duration(static_cast<int64_t>(random.below(range + 1)));
+    if (auto dice = happens(faults_.slow, Fault::delay, random)) {
         ++tally_.delayed;
         const auto most = static_cast<uint64_t>(faults_.most_slow_delay.count());
-        delay += Duration(static_cast<int64_t>(random_.below(most + 1)));
+        delay += Duration(static_cast<int64_t>(dice->below(most + 1)));
+    }
+    const auto clogged = clogged_.find({packet.from.ip, packet.to.ip});
+    if (clogged != clogged_.end() && clogged->second > schedule_.now()) {
+        ++tally_.clogged;
+        delay += clogged->second - schedule_.now();
     }
     return delay;
 }
 
-void Network::deliver_after(Duration delay, Packet packet) {
-    damage(packet);
+void Network::deliver_after(Duration delay, Packet packet, Random& random) {
+    damage(packet, random);
     schedule_.after(delay, [this, packet = std::move(packet)] { deliver_(packet); });
 }
 
-void Network::damage(Packet& packet) {
+void Network::deliver_again(Packet packet) {
+    Random& random = random_of(packet);
+    deliver_after(faults_.least_delay, std::move(packet), random);
+}
+
+void Network::damage(Packet& packet, Random& random) {
     if (packet.bytes.empty()) return;
-    if (happens(faults_.corrupt)) {
+    if (auto dice = happens(faults_.corrupt, Fault::corruption, random)) {
         ++tally_.corrupted;
-        const uint64_t flips = 1 + random_.below(8);
+        const uint64_t flips = 1 + dice->below(8);
         for (uint64_t i = 0; i < flips; ++i) {
-            char& byte = packet.bytes[static_cast<size_t>(random_.below(packet.bytes.size()))];
-            byte = static_cast<char>(byte ^ static_cast<char>(1 << random_.below(8)));
+            char& byte = packet.bytes[static_cast<size_t>(dice->below(packet.bytes.size()))];
+            byte = static_cast<char>(byte ^ static_cast<char>(1 << dice->below(8)));
         }
     }
-    if (happens(faults_.truncate)) {
+    if (auto dice = happens(faults_.truncate, Fault::truncation, random)) {
         ++tally_.truncated;
-        packet.bytes.resize(static_cast<size_t>(random_.below(packet.bytes.size())));
+        packet.bytes.resize(static_cast<size_t>(dice->below(packet.bytes.size())));
     }
 }
 

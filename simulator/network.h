@@ -3,8 +3,9 @@
 // Fault model, for each datagram on its own, with rates that a run draws from its seed: it is lost;
 // it comes twice; it comes once more, much later (up to an hour); it is delayed, so that others
 // overtake it; some of its bits are flipped; it is cut short. A link from one host to another, in
-// one direction, can be shut for a while: what is sent meanwhile is lost. Nobody else's datagrams
-// appear: for those there is attacker.h.
+// one direction, can be shut for a while: what is sent meanwhile is lost; or clogged: what is sent
+// meanwhile comes when that is over. Nobody else's datagrams appear: for those there is attacker.h.
+// Each link has dice of its own: what happens on one does not depend on what is sent on others.
 //
 // For scenarios there are rules, which see each datagram decoded before the faults do, and can let
 // it pass, drop it or hold it until it is released.
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -25,6 +27,7 @@
 #include "common/base/random.h"
 #include "common/secure/key_log.h"
 #include "common/wire/messages.pb.h"
+#include "simulator/fault_gate.h"
 #include "simulator/schedule.h"
 #include "simulator/tally.h"
 
@@ -63,8 +66,12 @@ class Network {
     using Rule = std::function<Verdict(const Packet&, const wire::Datagram&)>;
     using RuleId = uint64_t;
 
-    Network(Schedule& schedule, uint64_t seed, Tally& tally, Deliver deliver)
-        : schedule_(schedule), random_(seed), tally_(tally), deliver_(std::move(deliver)) {}
+    Network(Schedule& schedule, uint64_t seed, Tally& tally, FaultGate& gate, Deliver deliver)
+        : schedule_(schedule),
+          seed_(seed),
+          tally_(tally),
+          gate_(gate),
+          deliver_(std::move(deliver)) {}
 
     void set_faults(const NetworkFaults& faults) { faults_ = faults; }
     const NetworkFaults& faults() const { return faults_; }
@@ -79,7 +86,14 @@ class Network {
     // Shuts and opens one direction between two hosts.
     void shut(uint32_t from_ip, uint32_t to_ip) { shut_.emplace(from_ip, to_ip); }
     void reopen(uint32_t from_ip, uint32_t to_ip) { shut_.erase({from_ip, to_ip}); }
-    void reopen_all() { shut_.clear(); }
+    void reopen_all() {
+        shut_.clear();
+        clogged_.clear();
+    }
+    // Nothing comes through one direction between two hosts before `until`; then everything.
+    void clog(uint32_t from_ip, uint32_t to_ip, TimePoint until) {
+        clogged_[{from_ip, to_ip}] = until;
+    }
 
     // Rules are asked in the order in which they were added; the first that does not let pass
     // decides.
@@ -100,26 +114,33 @@ class Network {
     void watch(std::function<void(const Packet&)> watcher) { watcher_ = std::move(watcher); }
 
     // Brings a datagram now that was seen before: a duplicate that took its time.
-    void deliver_again(Packet packet) { deliver_after(faults_.least_delay, std::move(packet)); }
+    void deliver_again(Packet packet);
 
     // Lets the hour pass for what comes much later: it is delivered now.
     void deliver_late();
     size_t late() const { return late_.size(); }
 
   private:
-    bool happens(double rate) { return rate > 0 && random_.fraction() < rate; }
-    Duration ordinary_delay();
-    void deliver_after(Duration delay, Packet packet);
-    void damage(Packet& packet);
+    using Link = std::pair<uint32_t, uint32_t>;  // from one host to another
+
+    // Nothing if the fault does not happen, else dice for what there is to know about it.
+    std::optional<Random> happens(double rate, Fault kind, Random& random);
+    Random& random_of(const Packet& packet);
+    Duration ordinary_delay(const Packet& packet, Random& random);
+    void deliver_after(Duration delay, Packet packet, Random& random);
+    void damage(Packet& packet, Random& random);
 
     Schedule& schedule_;
-    Random random_;
+    uint64_t seed_;
     Tally& tally_;
+    FaultGate& gate_;
     Deliver deliver_;
     secure::KeyLog keys_;
     std::function<void(const Packet&)> watcher_;
     NetworkFaults faults_;
-    std::set<std::pair<uint32_t, uint32_t>> shut_;
+    std::map<Link, Random> random_;
+    std::set<Link> shut_;
+    std::map<Link, TimePoint> clogged_;
     std::vector<std::pair<RuleId, Rule>> rules_;
     RuleId next_rule_ = 1;
     std::vector<Packet> held_;

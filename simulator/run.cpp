@@ -22,7 +22,7 @@ class Runner {
         : random_(settings.seed),
           rates_(FaultRates::draw(settings.faults, random_)),
           world_(world_settings(settings), story),
-          workload_(world_, random_.next(), settings.steps),
+          workload_(world_, random_.next(), settings.steps, settings.only_steps),
           faults_(world_, rates_, random_.next()) {}
 
     RunResult run();
@@ -50,6 +50,7 @@ class Runner {
 WorldSettings Runner::world_settings(const RunSettings& settings) {
     WorldSettings out;
     out.seed = random_.next();
+    out.only_faults = settings.only_faults;
     out.customers = draw_customers(settings, 2, 4, random_);
     if (settings.mode != ModeChoice::mixed) rates_.change_modes = false;
     out.slow_disk = rates_.slow_disk;
@@ -205,6 +206,7 @@ RunResult Runner::run() {
     result.events = world_.schedule().events();
     result.simulated = world_.now() - TimePoint();
     result.customers = world_.machines() - 1;
+    result.faults = world_.gate().fired();
     return result;
 }
 

@@ -24,6 +24,8 @@ struct RunSettings {
     ModeChoice mode = ModeChoice::mixed;
     FaultKinds faults = FaultKinds::all;
     bool liar = false;  // the first customer lies
+    Selection only_steps;
+    Selection only_faults;
 };
 
 struct RunResult {
@@ -33,6 +35,7 @@ struct RunResult {
     uint64_t events = 0;
     Duration simulated{};
     size_t customers = 0;
+    std::vector<FaultGate::Fired> faults;
 };
 
 // How each of the customers' machines keeps its state, drawn from `random`: `least` customers or up

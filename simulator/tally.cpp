@@ -18,6 +18,8 @@ constexpr Field kNetwork[] = {
     {"truncated", &Tally::truncated},
     {"partitions", &Tally::partitions},
     {"cut off", &Tally::cut},
+    {"clogs", &Tally::clogs},
+    {"clogged", &Tally::clogged},
     {"to the dead", &Tally::dead},
     {"attacks", &Tally::attacks},
 };
@@ -31,6 +33,11 @@ constexpr Field kMachines[] = {
     {"sectors lost", &Tally::sectors_dropped},
     {"sectors kept", &Tally::sectors_kept},
     {"torn frames", &Tally::torn_frames},
+    {"disk errors", &Tally::disk_errors},
+    {"freezes", &Tally::freezes},
+    {"clock jumps", &Tally::clock_jumps},
+    {"flipped bits", &Tally::flips},
+    {"of them noticed", &Tally::flips_noticed},
 };
 constexpr Field kWork[] = {
     {"commands", &Tally::commands},     {"success", &Tally::successes},

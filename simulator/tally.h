@@ -18,7 +18,9 @@ struct Tally {
     uint64_t corrupted = 0;
     uint64_t truncated = 0;
     uint64_t partitions = 0;
-    uint64_t cut = 0;      // datagrams that a partition swallowed
+    uint64_t cut = 0;  // datagrams that a partition swallowed
+    uint64_t clogs = 0;
+    uint64_t clogged = 0;  // datagrams that waited for the end of one
     uint64_t dead = 0;     // datagrams to a process that was not running
     uint64_t attacks = 0;  // packets that somebody else put into the network
 
@@ -32,6 +34,11 @@ struct Tally {
     uint64_t sectors_dropped = 0;
     uint64_t sectors_kept = 0;
     uint64_t torn_frames = 0;
+    uint64_t disk_errors = 0;
+    uint64_t freezes = 0;
+    uint64_t clock_jumps = 0;
+    uint64_t flips = 0;          // bits of a journal at rest, in a copy
+    uint64_t flips_noticed = 0;  // the others changed nothing
 
     // Work
     uint64_t commands = 0;

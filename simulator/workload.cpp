@@ -59,8 +59,13 @@ const char* const kSilly[] = {
 
 }  // namespace
 
-Workload::Workload(World& world, uint64_t seed, uint64_t steps)
-    : world_(world), random_(seed), steps_left_(steps) {
+Workload::Workload(World& world, uint64_t seed, uint64_t steps, Selection only)
+    : world_(world),
+      random_(seed),
+      pauses_(random_.next()),
+      seed_(random_.next()),
+      steps_(steps),
+      only_(std::move(only)) {
     // From a millisecond to a second, evenly over the scales.
     average_pause_ = Duration(static_cast<int64_t>(1e3 * std::pow(1e3, random_.fraction())));
     lost_in_100_ = random_.below(30);
@@ -91,12 +96,15 @@ void Workload::begin() {
 }
 
 void Workload::plan() {
-    const double factor = -std::log(1 - random_.fraction());
+    const double factor = -std::log(1 - pauses_.fraction());
     const auto pause = static_cast<double>(average_pause_.count()) * factor;
     world_.schedule().after(Duration(static_cast<int64_t>(pause)), [this] {
-        if (steps_left_ == 0) return;
-        --steps_left_;
-        step();
+        if (done()) return;
+        ++step_;
+        if (!only_ || only_->contains(step_)) {
+            random_ = Random(seed_ + step_);
+            step();
+        }
         plan();
     });
 }

@@ -18,11 +18,12 @@ namespace p2pbank::simulator {
 
 class Workload {
   public:
-    Workload(World& world, uint64_t seed, uint64_t steps);
+    // `only`: the steps that are taken; the first is 1. Each has dice of its own.
+    Workload(World& world, uint64_t seed, uint64_t steps, Selection only);
 
     // Opens an account at each customer's prompt and then types, until the steps are used up.
     void begin();
-    bool done() const { return steps_left_ == 0; }
+    bool done() const { return step_ == steps_; }
 
   private:
     enum Act : size_t {
@@ -73,8 +74,12 @@ class Workload {
     void import_files();
 
     World& world_;
-    Random random_;
-    uint64_t steps_left_;
+    Random random_;  // of the step under way
+    Random pauses_;
+    uint64_t seed_;
+    uint64_t steps_;
+    uint64_t step_ = 0;
+    Selection only_;
     Duration average_pause_{};
     uint64_t lost_in_100_;
     Weights in_cohort_{};

@@ -41,8 +41,10 @@ World::World(const WorldSettings& settings, Story* story)
       liar_(settings.liar),
       lies_(settings.lies),
       random_(settings.seed),
-      network_(schedule_, random_.next(), tally_, [this](const Packet& packet) { arrive(packet); }),
-      attacker_(network_, schedule_, tally_, random_.next(),
+      gate_(settings.only_faults),
+      network_(schedule_, random_.next(), tally_, gate_,
+               [this](const Packet& packet) { arrive(packet); }),
+      attacker_(network_, schedule_, tally_, gate_, random_.next(),
                 [this](const std::string& invariant, const std::string& text) {
                     violated(invariant, text);
                 }),
@@ -64,6 +66,8 @@ World::World(const WorldSettings& settings, Story* story)
     modes_.push_back(StableMode::journal);
     modes_.insert(modes_.end(), settings.customers.begin(), settings.customers.end());
     last_status_.resize(modes_.size());
+    clock_wrong_by_.resize(modes_.size());
+    process_wrong_by_.resize(modes_.size());
     for (size_t i = 0; i < modes_.size(); ++i) {
         Surroundings& around = *this;
         machines_.push_back(
@@ -128,7 +132,7 @@ std::unique_ptr<Node> World::build(size_t index, const std::string& name, uint64
     if (index == kBank) {
         BankSettings settings;
         settings.seed = seed;
-        settings.wall_offset_us = kWallOffsetUs;
+        settings.wall_offset_us = kWallOffsetUs + process_wrong_by_[index].count();
         settings.secret_seed = bytes_of(seed);
         settings.key_seed = bytes_of(kBankKey);
         settings.insecure = insecure_;
@@ -142,7 +146,7 @@ std::unique_ptr<Node> World::build(size_t index, const std::string& name, uint64
     settings.stable = modes_[index];
     settings.name = name;
     settings.seed = seed;
-    settings.wall_offset_us = kWallOffsetUs;
+    settings.wall_offset_us = kWallOffsetUs + process_wrong_by_[index].count();
     settings.secret_seed = bytes_of(seed);
     settings.insecure = insecure_;
     settings.key_seed = key_seed_of(index, name, seed);
@@ -157,6 +161,7 @@ std::unique_ptr<Node> World::node_like(size_t index) const {
 
 std::unique_ptr<Node> World::make_node(Machine& machine, const std::string& name, uint64_t seed) {
     const size_t index = machine.index();
+    process_wrong_by_[index] = clock_wrong_by_[index];
     std::unique_ptr<Node> node = build(index, name, seed);
     if (index == kBank) {
         bank_ = static_cast<Bank*>(node.get());
@@ -196,7 +201,7 @@ void World::start(size_t index) {
         violated("journal-opens", machines_[index]->label() + ": " + done.error().message);
     }
     if (!machines_[index]->running()) {
-        tell(index, "CRASHES while it is being started");
+        tell(index, "ends while it is being started");
         if (index == kBank) bank_ = nullptr;
         customers_[index] = nullptr;
     }
@@ -214,9 +219,10 @@ void World::started(Machine& machine) {
 void World::ended(Machine& machine, std::optional<int> status) {
     const size_t index = machine.index();
     last_status_[index] = status;
-    tell(index, !status                     ? "CRASHES"
-                : *status == Machine::kQuit ? "quits"
-                                            : "ends with status " + std::to_string(*status));
+    tell(index, !status                           ? "CRASHES"
+                : *status == Machine::kQuit       ? "quits"
+                : *status == Machine::kDiskFailed ? "ends: its disk failed"
+                                                  : "ends with status " + std::to_string(*status));
     digest_.add(index << 8 | static_cast<uint64_t>(status.value_or(255)));
     if (index == kBank) bank_ = nullptr;
     customers_[index] = nullptr;
@@ -389,8 +395,12 @@ void World::run_for(Duration duration) {
     static_cast<void>(run_until([] { return false; }, duration));
 }
 
-int64_t World::wall_us() const {
-    return now().time_since_epoch().count() + kWallOffsetUs;
+int64_t World::wall_us(size_t index) const {
+    return (now().time_since_epoch() + process_wrong_by_[index]).count() + kWallOffsetUs;
+}
+
+bool World::clock_is_wrong(size_t index) const {
+    return clock_wrong_by_[index] != Duration() || process_wrong_by_[index] != Duration();
 }
 
 void World::tell(size_t index, std::string_view what) {

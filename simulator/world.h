@@ -47,6 +47,7 @@ struct WorldSettings {
     double slow_disk = 0;
     double long_turns = 0;
     uint64_t replace_after_bytes = 256 * 1'024;
+    Selection only_faults;
 };
 
 // A command that was typed, and what became of it.
@@ -88,6 +89,11 @@ class World final : private Surroundings {
     std::string table();
     void edit_table(const std::string& content);
 
+    // The machine's wall clock is so much ahead of what is right, or behind. A program looks at it
+    // once, when it starts.
+    void set_clock(size_t index, Duration wrong_by) { clock_wrong_by_[index] = wrong_by; }
+    bool clock_is_wrong(size_t index) const;
+
     // What the machine's last process ended with; nothing if it crashed or has not ended yet.
     std::optional<int> last_status(size_t index) const { return last_status_[index]; }
     // The machine whose process has this account; nothing if none runs.
@@ -115,9 +121,11 @@ class World final : private Surroundings {
     void run_for(Duration duration);
 
     TimePoint now() const { return schedule_.now(); }
-    // Microseconds since 1970, for everybody alike.
-    int64_t wall_us() const;
+    // Microseconds since 1970, as the machine's newest process has it.
+    int64_t wall_us(size_t index) const;
     Schedule& schedule() { return schedule_; }
+    FaultGate& gate() { return gate_; }
+    const FaultGate& gate() const { return gate_; }
     Attacker& attacker() { return attacker_; }
     Network& network() { return network_; }
     Tally& tally() { return tally_; }
@@ -166,13 +174,16 @@ class World final : private Surroundings {
     std::optional<size_t> liar_;
     double lies_;
     Random random_;
+    FaultGate gate_;
     Network network_;
     Attacker attacker_;
     Digest digest_;
     std::vector<std::unique_ptr<Machine>> machines_;
     std::vector<StableMode> modes_;
     std::vector<std::optional<int>> last_status_;
-    std::vector<Customer*> customers_;  // by machine; null where none runs
+    std::vector<Duration> clock_wrong_by_;    // by machine
+    std::vector<Duration> process_wrong_by_;  // by machine: as its newest process has it
+    std::vector<Customer*> customers_;        // by machine; null where none runs
     Bank* bank_ = nullptr;
     std::vector<Command> commands_;
     uint64_t waiting_ = 0;

@@ -29,7 +29,10 @@ class Random {
     bool one_in(uint64_t of) { return below(of) == 0; }
 
     // Uniform in [0, 1). Never used for money.
-    double fraction() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+    double fraction() { return fraction_of(next()); }
+    static double fraction_of(uint64_t drawn) {
+        return static_cast<double>(drawn >> 11) * 0x1.0p-53;
+    }
 
   private:
     std::mt19937_64 engine_;  // its sequence is fixed by the C++ standard

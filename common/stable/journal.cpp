@@ -77,7 +77,7 @@ Result<std::unique_ptr<Journal>> Journal::open(Storage& storage, std::string nam
     if (auto done = storage.remove(journal->name_ + ".new"); !done) return done.error();
     // If only the process died, the last frame or the last replacement was read, but it need not be
     // on the disk yet; and others will rely on what has been replayed.
-    if (auto done = journal->file_->sync(); !done) return done.error();
+    if (auto done = journal->write_end_again(); !done) return done.error();
     if (auto done = storage.sync_folder(); !done) return done.error();
     return journal;
 }
@@ -90,7 +90,7 @@ Result<void> Journal::recover(const Replay& replay) {
     if (!start) return start.error();
     if (const auto damage = frame::file_header_damage(start.value())) return damaged(0, *damage);
 
-    end_ = frame::kFileHeaderBytes;
+    end_ = last_frame_ = frame::kFileHeaderBytes;
     sequence_ = 1;
     std::string scratch;
     for (;;) {
@@ -108,6 +108,7 @@ Result<void> Journal::recover(const Replay& replay) {
         if (!frame::body_is_good(*header, body.value())) break;
         auto taken = replay_payload(frame::unmask(*header, body.value(), scratch), replay);
         if (!taken) return taken;
+        last_frame_ = end_;
         end_ += header->frame_bytes();
         ++sequence_;
     }
@@ -136,11 +137,20 @@ Result<void> Journal::cut_off_tail(uint64_t size) {
         // A crash in here leaves a frame that is torn again.
         torn_ = verdict.bytes;
         if (auto done = write_zeros(*file_, end_, end_ + torn_); !done) return done;
-        if (auto done = file_->sync(); !done) return done;
     }
     prepared_ = std::max(size, end_);
     base_ = end_;
     return {};
+}
+
+// A sync that failed in an earlier run may have left pages that can be read, are not on the disk,
+// and are taken for clean: no sync brings them there. Whoever saw it fail stopped, so they are of
+// the last frame or behind it.
+Result<void> Journal::write_end_again() {
+    const auto bytes = file_->read(last_frame_, static_cast<size_t>(prepared_ - last_frame_));
+    if (!bytes) return bytes.error();
+    if (auto done = file_->write(last_frame_, bytes.value()); !done) return done;
+    return file_->sync();
 }
 
 Error Journal::damaged(uint64_t offset, const std::string& reason) const {

@@ -60,16 +60,18 @@ class Journal {
     Result<void> recover(const Replay& replay);
     Result<void> replay_payload(std::string_view payload, const Replay& replay) const;
     Result<void> cut_off_tail(uint64_t size);
+    Result<void> write_end_again();
     Error damaged(uint64_t offset, const std::string& reason) const;
     Error earlier_failure() const;
 
     Storage& storage_;
     std::string name_;
     std::unique_ptr<File> file_;
-    uint64_t sequence_ = 0;  // of the next frame
-    uint64_t end_ = 0;       // offset behind the last frame
-    uint64_t base_ = 0;      // `end_` right after opening or replacing
-    uint64_t prepared_ = 0;  // the file holds zeros from end_ up to here
+    uint64_t sequence_ = 0;    // of the next frame
+    uint64_t end_ = 0;         // offset behind the last frame
+    uint64_t last_frame_ = 0;  // its offset, when the journal was opened
+    uint64_t base_ = 0;        // `end_` right after opening or replacing
+    uint64_t prepared_ = 0;    // the file holds zeros from end_ up to here
     uint64_t torn_ = 0;
     bool unsynced_ = false;
     bool failed_ = false;

@@ -111,7 +111,8 @@ TEST_CASE(
     Schedule schedule;
     Tally tally;
     std::vector<Packet> arrived;
-    Network network(schedule, 7, tally, [&](const Packet& packet) { arrived.push_back(packet); });
+    FaultGate gate({});
+    Network network(schedule, 7, tally, gate, [&](const Packet& packet) { arrived.push_back(packet); });
     NetworkFaults faults;
     faults.loss = 0.2;
     faults.duplicate = 0.1;
@@ -143,7 +144,8 @@ TEST_CASE("network: a link that is shut swallows one direction only") {
     Schedule schedule;
     Tally tally;
     size_t arrived = 0;
-    Network network(schedule, 7, tally, [&](const Packet&) { ++arrived; });
+    FaultGate gate({});
+    Network network(schedule, 7, tally, gate, [&](const Packet&) { ++arrived; });
     const Address a{1, 1};
     const Address b{2, 2};
     network.shut(a.ip, b.ip);
