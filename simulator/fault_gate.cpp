@@ -71,6 +71,7 @@ std::string to_text(const std::set<uint64_t>& numbers) {
 
 std::optional<std::set<uint64_t>> parse_selection(std::string_view text) {
     std::set<uint64_t> out;
+    if (text == "none") return out;
     while (!text.empty()) {
         const size_t comma = std::min(text.find(','), text.size());
         const std::string_view piece = text.substr(0, comma);

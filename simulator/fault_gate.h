@@ -40,7 +40,7 @@ using Selection = std::optional<std::set<uint64_t>>;
 
 // "1,4..7"; empty for an empty set.
 std::string to_text(const std::set<uint64_t>& numbers);
-// The reverse. Nothing for what is none, or for more than a million numbers.
+// The reverse; "none" is empty too. Nothing for what cannot be read, or for more than a million.
 std::optional<std::set<uint64_t>> parse_selection(std::string_view text);
 
 class FaultGate {

@@ -30,7 +30,7 @@ void Network::send(Address from, Address to, std::string_view bytes) {
         return;
     }
     Random& random = random_of(packet);
-    if (auto dice = happens(faults_.late_duplicate, Fault::late_duplicate, random)) {
+    if (auto dice = happens(packet, faults_.late_duplicate, Fault::late_duplicate, random)) {
         ++tally_.late;
         const uint64_t id = next_late_++;
         late_.emplace(id, packet);
@@ -44,11 +44,11 @@ void Network::send(Address from, Address to, std::string_view bytes) {
             deliver_(late);
         });
     }
-    if (happens(faults_.loss, Fault::loss, random)) {
+    if (happens(packet, faults_.loss, Fault::loss, random)) {
         ++tally_.lost;
         return;
     }
-    if (happens(faults_.duplicate, Fault::duplicate, random)) {
+    if (happens(packet, faults_.duplicate, Fault::duplicate, random)) {
         ++tally_.duplicated;
         deliver_after(ordinary_delay(packet, random), packet, random);
     }
@@ -61,10 +61,12 @@ Random& Network::random_of(const Packet& packet) {
     return random_.try_emplace({packet.from.ip, packet.to.ip}, seed_ ^ link).first->second;
 }
 
-std::optional<Random> Network::happens(double rate, Fault kind, Random& random) {
+std::optional<Random> Network::happens(const Packet& packet, double rate, Fault kind,
+                                       Random& random) {
     if (rate <= 0) return std::nullopt;
     const uint64_t drawn = random.next();
     if (Random::fraction_of(drawn) >= rate || !gate_.fires(kind)) return std::nullopt;
+    if (on_fault_) on_fault_(packet, kind);
     return Random(drawn);
 }
 
@@ -79,7 +81,7 @@ wire::Datagram Network::decode(std::string_view bytes) const {
 Duration Network::ordinary_delay(const Packet& packet, Random& random) {
     const auto range = static_cast<uint64_t>((faults_.most_delay - faults_.least_delay).count());
     Duration delay = faults_.least_delay + Duration(static_cast<int64_t>(random.below(range + 1)));
-    if (auto dice = happens(faults_.slow, Fault::delay, random)) {
+    if (auto dice = happens(packet, faults_.slow, Fault::delay, random)) {
         ++tally_.delayed;
         const auto most = static_cast<uint64_t>(faults_.most_slow_delay.count());
         delay += Duration(static_cast<int64_t>(dice->below(most + 1)));
@@ -104,7 +106,7 @@ void Network::deliver_again(Packet packet) {
 
 void Network::damage(Packet& packet, Random& random) {
     if (packet.bytes.empty()) return;
-    if (auto dice = happens(faults_.corrupt, Fault::corruption, random)) {
+    if (auto dice = happens(packet, faults_.corrupt, Fault::corruption, random)) {
         ++tally_.corrupted;
         const uint64_t flips = 1 + dice->below(8);
         for (uint64_t i = 0; i < flips; ++i) {
@@ -112,7 +114,7 @@ void Network::damage(Packet& packet, Random& random) {
             byte = static_cast<char>(byte ^ static_cast<char>(1 << dice->below(8)));
         }
     }
-    if (auto dice = happens(faults_.truncate, Fault::truncation, random)) {
+    if (auto dice = happens(packet, faults_.truncate, Fault::truncation, random)) {
         ++tally_.truncated;
         packet.bytes.resize(static_cast<size_t>(dice->below(packet.bytes.size())));
     }

@@ -110,6 +110,8 @@ class Network {
 
     // A packet that nobody here sent. No fault touches it.
     void inject(Packet packet, Duration delay);
+    // Called when a datagram is lost, doubled, delayed or damaged, with what it was.
+    void on_fault(std::function<void(const Packet&, Fault)> told) { on_fault_ = std::move(told); }
     // Sees everything that is sent, before rules and faults.
     void watch(std::function<void(const Packet&)> watcher) { watcher_ = std::move(watcher); }
 
@@ -124,7 +126,7 @@ class Network {
     using Link = std::pair<uint32_t, uint32_t>;  // from one host to another
 
     // Nothing if the fault does not happen, else dice for what there is to know about it.
-    std::optional<Random> happens(double rate, Fault kind, Random& random);
+    std::optional<Random> happens(const Packet& packet, double rate, Fault kind, Random& random);
     Random& random_of(const Packet& packet);
     Duration ordinary_delay(const Packet& packet, Random& random);
     void deliver_after(Duration delay, Packet packet, Random& random);
@@ -137,6 +139,7 @@ class Network {
     Deliver deliver_;
     secure::KeyLog keys_;
     std::function<void(const Packet&)> watcher_;
+    std::function<void(const Packet&, Fault)> on_fault_;
     NetworkFaults faults_;
     std::map<Link, Random> random_;
     std::set<Link> shut_;

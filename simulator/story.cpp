@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
+#include <set>
+#include <utility>
 
 #include "common/core/answer.h"
 
@@ -18,6 +21,16 @@ bool is_whole_number(std::string_view text) {
     return text.size() < kTwoTo53.size() || (text.size() == kTwoTo53.size() && text < kTwoTo53);
 }
 
+// What every two programs say to each other all the time.
+bool is_greeting(const Story::Line& line) {
+    if (line.kind == "durable") return true;
+    if (line.kind != "received") return line.text.starts_with("note: the key of this bank");
+    const std::string what = line.text.substr(line.text.find("what=") + 5);
+    static constexpr std::string_view kGreetings[] = {"attach", "probe", "hello", "roster"};
+    return std::any_of(std::begin(kGreetings), std::end(kGreetings),
+                       [&](std::string_view greeting) { return what.starts_with(greeting); });
+}
+
 }  // namespace
 
 std::string trace_line(TimePoint when, std::string_view node, const TraceEvent& event) {
@@ -30,27 +43,62 @@ std::string trace_line(TimePoint when, std::string_view node, const TraceEvent& 
     return out + "}\n";
 }
 
-void Story::tell(TimePoint when, std::string_view who, std::string_view what) {
-    if (lines_ == nullptr && keep_ == 0) return;
+std::string to_text(const Story::Line& line) {
     char head[64];
-    std::snprintf(head, sizeof head, "%12.6f  %-8.*s  ",
-                  static_cast<double>(when.time_since_epoch().count()) / 1e6,
-                  static_cast<int>(who.size()), who.data());
-    std::string line = head + std::string(what);
-    if (lines_ != nullptr) *lines_ << line << std::endl;  // flushed: a failed check aborts
+    std::snprintf(head, sizeof head, "%12.6f  %-8s  ",
+                  static_cast<double>(line.when.time_since_epoch().count()) / 1e6,
+                  line.who.c_str());
+    return head + line.text;
+}
+
+void Story::add(Line line) {
+    if (lines_ == nullptr && keep_ == 0) return;
+    if (lines_ != nullptr) *lines_ << to_text(line) << std::endl;  // a failed check aborts
     if (keep_ == 0) return;
     last_.push_back(std::move(line));
     if (last_.size() > keep_) last_.pop_front();
 }
 
+void Story::tell(TimePoint when, std::string_view who, std::string_view what) {
+    add({when, std::string(who), std::string(what), "", ""});
+}
+
 void Story::traced(TimePoint when, std::string_view who, const TraceEvent& event) {
     if (trace_ != nullptr) *trace_ << trace_line(when, who, event);
     if (event.kind == "command" || event.kind == "answer") return;  // told by the world
-    std::string what(event.kind);
+    Line line{when, std::string(who), std::string(event.kind), std::string(event.kind), ""};
     for (const auto& [name, value] : event.facts) {
-        what += " " + std::string(name) + "=" + value;
+        line.text += " " + std::string(name) + "=" + value;
+        if (name == "id") line.id = value;
     }
-    tell(when, who, what);
+    add(std::move(line));
+}
+
+std::vector<std::string> short_story(const std::deque<Story::Line>& lines, std::string_view about,
+                                     size_t most) {
+    std::set<std::string> relevant;  // processes, from here back
+    std::set<std::string> awaited;   // ids of datagrams that were received further on
+    std::vector<std::string> told;
+    for (auto at = lines.rbegin(); at != lines.rend(); ++at) {
+        const bool last = at->when == lines.back().when;
+        const bool cause = at->kind == "sent" && awaited.contains(at->id);
+        if (last || cause || about.find(at->who) != about.npos) relevant.insert(at->who);
+        if (!relevant.contains(at->who) || is_greeting(*at)) continue;
+        if (at->kind == "received") awaited.insert(at->id);
+        // What is received tells what was sent.
+        if (at->kind != "sent") told.push_back(to_text(*at));
+    }
+    std::reverse(told.begin(), told.end());
+    if (told.size() > most) {
+        const size_t head = most / 4;
+        const size_t tail = most - head;
+        const size_t gone = told.size() - most;
+        told.erase(told.begin() + static_cast<std::ptrdiff_t>(head),
+                   told.end() - static_cast<std::ptrdiff_t>(tail));
+        told.insert(told.begin() + static_cast<std::ptrdiff_t>(head),
+                    "              ... " + std::to_string(gone) + " lines ...");
+    }
+    return told;
 }
 
 }  // namespace p2pbank::simulator

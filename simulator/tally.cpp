@@ -66,6 +66,12 @@ void Tally::add(const Tally& other) {
     for (const auto& field : kWork) this->*field.second += other.*field.second;
 }
 
+uint64_t faults_in(const Tally& tally) {
+    return tally.lost + tally.duplicated + tally.late + tally.delayed + tally.corrupted +
+           tally.truncated + tally.partitions + tally.clogs + tally.attacks + tally.crashes +
+           tally.disk_errors + tally.freezes + tally.clock_jumps + tally.flips;
+}
+
 std::string to_text(const Tally& tally) {
     std::string out;
     append(out, "datagrams", kNetwork, tally);

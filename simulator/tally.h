@@ -55,6 +55,9 @@ struct Tally {
     void add(const Tally& other);
 };
 
+// Of all kinds together.
+uint64_t faults_in(const Tally& tally);
+
 // A few indented lines for people.
 std::string to_text(const Tally& tally);
 

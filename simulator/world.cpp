@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/check.h"
+#include "common/core/describe.h"
 #include "simulator/liar.h"
 
 namespace p2pbank::simulator {
@@ -51,6 +52,7 @@ World::World(const WorldSettings& settings, Story* story)
       customers_(settings.customers.size() + 1),
       oracles_(std::make_unique<Oracles>(*this)),
       business_(*this) {
+    network_.on_fault([this](const Packet& packet, Fault kind) { happened(packet, kind); });
     network_.set_faults(settings.network);
     if (!insecure_) {
         network_.watch([this](const Packet& packet) {
@@ -112,6 +114,8 @@ void World::arrive(const Packet& packet) {
     for (const Socket socket : {Socket::bank, Socket::peer}) {
         if (address(index, socket) != packet.to) continue;
         ++tally_.delivered;
+        arrived_at_ = index;
+        arrived_ = packet;
         machines_[index]->deliver(socket, packet.from, packet.bytes);
         return;
     }
@@ -281,7 +285,41 @@ std::string World::oldest_waiting() const {
     return "";
 }
 
+void World::note_record(const Machine& machine, std::string_view record) {
+    recorded_at_ = machine.index();
+    record_ = record;
+}
+
+// The kind of a record is the number of the field that it has; it is the only one.
+std::string World::cause() const {
+    std::string out;
+    if (arrived_at_) {
+        out = who(*arrived_at_) + " took in a datagram from " + to_string(arrived_.from) + ": " +
+              describe(network_.decode(arrived_.bytes));
+    }
+    if (recorded_at_) {
+        const auto tag = record_.empty() ? 0 : static_cast<unsigned char>(record_[0]);
+        out += (out.empty() ? "" : "; ") + who(*recorded_at_) + " wrote a record, kind " +
+               std::to_string(record_.size() > 1 && tag >= 128
+                                  ? ((tag & 127U) | unsigned(record_[1]) << 7U) >> 3U
+                                  : tag >> 3U) +
+               " of " + (*recorded_at_ == kBank ? "bank" : "customer") + "/records.proto, " +
+               std::to_string(record_.size()) + " bytes";
+    }
+    return out.empty() ? "a timer, a command or the disk" : out;
+}
+
+// A fault of the network, for stories.
+void World::happened(const Packet& packet, Fault kind) {
+    if (!tracing()) return;
+    const size_t index = packet.from.ip == kBankIp ? kBank : packet.from.ip - kCustomerIps;
+    if (index >= machines_.size()) return;
+    tell(index, "(" + std::string(name_of(kind)) + ": " + describe(network_.decode(packet.bytes)) +
+                    " to " + to_string(packet.to) + ")");
+}
+
 void World::persisted(Machine& machine, std::string_view record) {
+    note_record(machine, record);
     if (liar_) return;
     if (machine.index() == kBank) {
         oracles_->bank_persisted(record);
@@ -301,6 +339,7 @@ JobResult World::look_up(Machine&, const Query& query) {
 }
 
 void World::made_durable(Machine& machine, const std::string& record) {
+    note_record(machine, record);
     if (liar_) return;
     if (machine.index() == kBank) business_.made_durable();
     oracles_->made_durable(machine.index(), record);
@@ -370,6 +409,8 @@ void World::transmit(Machine& machine, Socket from, Address to, std::string_view
 }
 
 bool World::step() {
+    arrived_at_.reset();
+    recorded_at_.reset();
     if (!schedule_.step()) return false;
     if (!liar_) {
         for (const size_t index : touched_) oracles_->after_event(index);
@@ -408,7 +449,7 @@ void World::tell(size_t index, std::string_view what) {
 }
 
 void World::violated(const std::string& invariant, const std::string& text) {
-    throw Violation{invariant, text, now()};
+    throw Violation{invariant, text, now(), cause()};
 }
 
 }  // namespace p2pbank::simulator

@@ -32,6 +32,7 @@ struct Violation {
     std::string invariant;
     std::string text;
     TimePoint when{};
+    std::string cause;  // what was going on: the datagram or the record that broke it
 };
 
 struct WorldSettings {
@@ -162,9 +163,12 @@ class World final : private Surroundings {
     void ended(Machine& machine, std::optional<int> status) override;
     void touched(Machine& machine) override;
 
+    std::string cause() const;
+    void note_record(const Machine& machine, std::string_view record);
     KeyBytes key_seed_of(size_t index, const std::string& name, uint64_t seed) const;
     std::unique_ptr<Node> build(size_t index, const std::string& name, uint64_t seed) const;
     void arrive(const Packet& packet);
+    void happened(const Packet& packet, Fault kind);
     MachineSettings machine_settings(const WorldSettings& settings, size_t index);
 
     Schedule schedule_;
@@ -188,6 +192,12 @@ class World final : private Surroundings {
     std::vector<Command> commands_;
     uint64_t waiting_ = 0;
     std::vector<size_t> touched_;
+    // Of the event under way, for a violation: the datagram that came, and the newest record that
+    // was written or became durable, each with its machine.
+    std::optional<size_t> arrived_at_;
+    Packet arrived_;
+    std::optional<size_t> recorded_at_;
+    std::string record_;
     std::unique_ptr<Oracles> oracles_;
     BusinessOracles business_;
     ProofHistory proofs_;  // of a world with a liar

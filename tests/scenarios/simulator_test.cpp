@@ -112,7 +112,8 @@ TEST_CASE(
     Tally tally;
     std::vector<Packet> arrived;
     FaultGate gate({});
-    Network network(schedule, 7, tally, gate, [&](const Packet& packet) { arrived.push_back(packet); });
+    Network network(schedule, 7, tally, gate,
+                    [&](const Packet& packet) { arrived.push_back(packet); });
     NetworkFaults faults;
     faults.loss = 0.2;
     faults.duplicate = 0.1;
