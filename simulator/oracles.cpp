@@ -84,6 +84,7 @@ void Oracles::after_event(size_t machine) {
     const State& state = customer->state();
     Account& account = account_of(state);
     check_sums(state);
+    check_limits(state);
     follow_ledger(state, account);
     check_kept(state, account);
     if (!state.in_cohort() || state.restore_due) return;
@@ -236,6 +237,7 @@ void Oracles::made_durable(size_t machine, std::string_view bytes) {
     customer_records::Record record;
     if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
     const std::string who = world_.who(machine);
+    follow_tentative(who, record);
     switch (record.kind_case()) {
         case State::Record::kPermanent:
             decided(from_wire(record.permanent().operation()), true, who);

@@ -12,6 +12,9 @@
 //   once;
 //                           at every instant for live customers of matching epochs, and in every
 //                           cut that the bank settles
+//   one-tentative           a customer has one tentative checkpoint at most, over all restarts
+//   limits-hold             nothing grows beyond what common/base/limits.h allows: datagrams, logs,
+//                           gaps, hold-backs, activity
 //   checkpoints-go-forward  a permanent checkpoint is never replaced by an older one
 //   decide-alike            whoever ends an operation ends it as the bank recorded, and all alike
 //   success-is-kept         what was answered with SUCCESS is not forgotten by a crash
@@ -62,6 +65,8 @@ class Oracles {
     void bank_persisted(std::string_view record);
     void customer_persisted(size_t machine, std::string_view record);
     void made_durable(size_t machine, std::string_view record);
+    // A datagram of so many bytes leaves the machine.
+    void transmitted(size_t machine, size_t bytes) const;
     void answer_made(CommandId command, const Answer& answer);
     // The person at the terminal has seen it.
     void answered(CommandId command);
@@ -124,6 +129,9 @@ class Oracles {
     static Marks marks_of(const customer::Checkpoint& checkpoint);
     Account& account_of(const customer::State& state);
     void check_sums(const customer::State& state) const;
+    void check_limit(size_t value, size_t most, const std::string& what) const;
+    void check_limits(const customer::State& state) const;
+    void follow_tentative(const std::string& who, const customer_records::Record& record);
     void follow_ledger(const customer::State& state, Account& account);
     void check_kept(const customer::State& state, Account& account);
     void check_channel(const customer::State& sender, const customer::State& receiver);
@@ -139,6 +147,7 @@ class Oracles {
     std::map<CommandId, Promise> promises_;
     std::vector<bool> made_;  // by command: an answer
     std::map<OperationId, Decided> decisions_;
+    std::map<std::string, OperationId, std::less<>> tentative_;  // by account
 
     // Of the bank
     std::set<CohortId> forced_;                  // cohorts ended by force

@@ -405,6 +405,7 @@ void World::touched(Machine& machine) {
 void World::transmit(Machine& machine, Socket from, Address to, std::string_view bytes) {
     digest_.add(static_cast<uint64_t>(now().time_since_epoch().count()) << 8 | machine.index());
     digest_.add(bytes);
+    oracles_->transmitted(machine.index(), bytes.size());
     network_.send(address(machine.index(), from), to, bytes);
 }
 
