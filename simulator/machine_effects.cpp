@@ -90,7 +90,12 @@ Result<void> Machine::claim_store(std::string_view name, const KeyBytes* secret)
                   std::string(secret->begin(), secret->end()));
     }
     auto journal = Journal::open(disk_, file, [](std::string_view) { return Result<void>(); });
-    if (!journal) return Error{"state-unusable", journal.error().message};
+    if (!journal) {
+        // As the runtime does it: nothing is left of an account that has no store.
+        static_cast<void>(disk_.remove(file));
+        static_cast<void>(disk_.remove(file + ".new"));
+        return Error{"state-unusable", journal.error().message};
+    }
     journal_ = std::move(journal).value();
     account_ = name;
     kept_.clear();
