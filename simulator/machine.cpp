@@ -216,6 +216,7 @@ void Machine::spare() {
 
 void Machine::wipe() {
     P2PBANK_CHECK(!running());
+    disk_.forgive();  // the next one has a disk that works
     for (const std::string& file : disk_.list()) static_cast<void>(disk_.remove(file));
     static_cast<void>(disk_.sync_folder());
     account_.clear();
