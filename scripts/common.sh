@@ -12,7 +12,7 @@ BUILD_PACKAGES=(
     zlib1g-dev libsodium-dev libsqlite3-dev sqlite3 doctest-dev librapidcheck-dev
 )
 # What some tests need beside the programs.
-TEST_PACKAGES=(tshark)
+TEST_PACKAGES=(tshark strace spin)
 
 # Nobody can be asked where there is no terminal, so there the answer is yes.
 ASSUME_YES=no
