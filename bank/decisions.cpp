@@ -264,10 +264,25 @@ void Decisions::decide(const OperationId& id, wire::OperationKind kind, bool com
             kept->set_epoch(rolled.epoch());
         }
     }
+    // Of a start or end of a cohort they would hear only when they ask, behind their deadline.
+    std::vector<std::string> waiting;
+    const Operation* operation = context_.state.undecided(id);
+    if (!commit && operation != nullptr &&
+        (kind == wire::OPERATION_JOIN || kind == wire::OPERATION_FREEZE)) {
+        for (const auto& [name, settlement] : operation->settlements) waiting.push_back(name);
+    }
     context_.commit(record);
     if (context_.effects->tracing()) {
         context_.effects->trace(
             {commit ? "decided-commit" : "decided-abort", {{"operation", to_string(id)}}});
+    }
+    for (const std::string& name : waiting) {
+        wire::Datagram message;
+        wire::Decision* decision = message.mutable_decision();
+        to_wire(id, decision->mutable_operation());
+        decision->set_kind(kind);
+        decision->set_word(sign_decision(context_.signer(), id, false));
+        context_.send(*context_.state.find(name), std::move(message));
     }
     // The news travels along the operation's edges first; the bank tells those who missed it.
     if (commit) tell_commit(id, kind == wire::OPERATION_JOIN ? Duration(0) : timing::kAgainFirst);

@@ -279,8 +279,11 @@ void Procedures::on_settle_refused(const Account& account, const wire::SettleRef
     for (Forming& forming : forming_) {
         if (forming.operation == id) forming.refusals[account.name] = code_of(refused);
     }
-    for (Ending& ending : ending_) {
-        if (ending.operation == id) ending.refusals[account.name] = code_of(refused);
+    for (auto at = ending_.begin(); at != ending_.end(); ++at) {
+        if (at->operation != id || at->stage != Stage::settling) continue;
+        at->refusals[account.name] = code_of(refused);
+        if (advance(*at)) ending_.erase(at);
+        return;
     }
 }
 
@@ -363,13 +366,19 @@ bool Procedures::advance(Ending& ending) {
     const Cohort* cohort = context_.state.find_cohort(ending.cohort);
     P2PBANK_CHECK(operation != nullptr && cohort != nullptr);
     if (operation->settlements.size() == cohort->members.size()) return finish_freezing(ending);
-    if (context_.now >= ending.deadline) {
+    // Who recovers can settle only when the others have rolled back with it, and as long as they
+    // wait for the end of the cohort they refuse to.
+    const bool recovering =
+        std::any_of(ending.refusals.begin(), ending.refusals.end(),
+                    [](const auto& refusal) { return refusal.second == "recovering"; });
+    if (recovering || context_.now >= ending.deadline) {
         const std::string who = unsettled(ending.operation, cohort->members, ending.refusals);
         decisions_.decide(ending.operation, wire::OPERATION_FREEZE, false, {});
         reply_(ending.requester,
-               failure("unreachable", "no last checkpoint in time from " + who +
-                                          "; nothing was changed (--force ends the cohort at its "
-                                          "last cut)"));
+               failure(recovering ? "recovering" : "unreachable",
+                       "no last checkpoint in time from " + who +
+                           "; nothing was changed (--force ends the cohort at its "
+                           "last cut)"));
         return true;
     }
     if (context_.now < ending.at) return false;

@@ -107,7 +107,7 @@ void Customer::on_datagram(TimePoint now, Socket socket, Address from, std::stri
 // What waited for the introduction goes now.
 void Customer::introduced(Address from) {
     channels_.introduced(from);
-    operations_.introduced();
+    operations_.introduced(from);
     if (from == context_.settings.bank) {
         bank_link_.introduced();
         deals_.introduced();

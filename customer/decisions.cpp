@@ -269,9 +269,22 @@ void Operations::on_decision(const wire::Decision& decision) {
 // --- time
 // -----------------------------------------------------------------------------------------
 
-void Operations::introduced() {
-    if (run_ && !run_->voted) run_->retry_at = std::min(run_->retry_at, context_.now);
-    for (Spreading& spreading : spreading_) spreading.at = std::min(spreading.at, context_.now);
+void Operations::introduced(Address from) {
+    const auto is_at = [&](const std::string& name) {
+        const Peer* peer = context_.state.find_peer(name);
+        return peer != nullptr && peer->ip == from.ip && peer->port2 == from.port;
+    };
+    if (run_ && !run_->voted) {
+        const bool waits_for_it = std::any_of(
+            run_->children.begin(), run_->children.end(),
+            [&](const auto& child) { return !child.second.answered && is_at(child.first); });
+        if (waits_for_it || from == context_.settings.bank) {
+            run_->retry_at = std::min(run_->retry_at, context_.now);
+        }
+    }
+    for (Spreading& spreading : spreading_) {
+        if (is_at(spreading.child)) spreading.at = std::min(spreading.at, context_.now);
+    }
 }
 
 void Operations::on_timer() {

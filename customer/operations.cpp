@@ -73,6 +73,7 @@ void Operations::begin(wire::OperationKind kind) {
         end.outcome = Outcome::failure;
         end.code = "bank-unreachable";
         end.text = "the bank's key is not known; nothing was changed";
+        end.retry = true;  // it has been asked for it
         ended_(end);
         return;
     }

@@ -71,7 +71,7 @@ class Operations {
     // More of what was received is signed for than before.
     void covered_more();
     // An address has proven itself: what waits for it goes now.
-    void introduced();
+    void introduced(Address from);
     void on_timer();
     std::optional<TimePoint> next_wake() const;
 

@@ -124,6 +124,11 @@ Result<void> State::apply(const Record& record) {
                 restore_due = operation && operation->kind != wire::OPERATION_ROLLBACK;
                 if (!restore_due) restore_permanent();
                 recovering = in_cohort();
+                // What was declared as the last is what the account is closed with.
+                const auto last = phase == Phase::exiting && exit_statement
+                                      ? read_statement(*exit_statement)
+                                      : std::nullopt;
+                if (last) totals = from_wire(last->totals());
             }
             return {};
         case Record::kCash:
