@@ -6,7 +6,7 @@
 // ones.
 //
 // Everything built of them is the real thing: Noise, cookies, sessions, rosters, statements. Only
-// the simulator's program has these, in place of libsodium's functions when it is linked
+// the programs of this folder have these, in place of libsodium's functions when they are linked
 // (CMakeLists.txt, --wrap); no other program can.
 #pragma once
 
