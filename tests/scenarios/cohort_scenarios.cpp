@@ -227,6 +227,30 @@ TEST_CASE("delete-cohort: the bank or a member dies at any moment, and nobody lo
     });
 }
 
+TEST_CASE("exit: who is killed while the account is closed comes back with its last balance") {
+    in_both_modes([](StableMode mode) {
+        Stage stage(mode, 1, Stage::Cohort::none);
+        stage.does("alice", "withdrawal 10");
+        const auto reply = [](auto&, auto&, auto& datagram) {
+            return datagram.has_reply() || datagram.has_attach_reply();
+        };
+        const auto rule = stage.drop(reply);
+        stage.types("alice", "exit");
+        const auto closed = [&] {
+            const bank::Account* account = stage.world.bank()->state().find("alice");
+            return account != nullptr && account->exited;
+        };
+        REQUIRE(stage.until(closed));
+        stage.crash("alice");
+        stage.start("alice");
+        CHECK(stage.of("alice").phase == customer::Phase::exiting);
+        CHECK(stage.balance("alice") == "90");
+        stage.lift(rule);
+        CHECK(stage.until([&] { return stage.world.last_status(stage.at("alice")) == 0; }));
+        CHECK(stage.row("alice").starts_with("90"));
+    });
+}
+
 TEST_CASE("exit: not while in a cohort; then the last balance is settled and the program ends") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 2);
