@@ -216,7 +216,9 @@ void Machine::spare() {
 
 void Machine::wipe() {
     P2PBANK_CHECK(!running());
-    disk_.forgive();  // the next one has a disk that works
+    // The next one has a disk that works.
+    disk_.disarm();
+    disk_.forgive();
     for (const std::string& file : disk_.list()) static_cast<void>(disk_.remove(file));
     static_cast<void>(disk_.sync_folder());
     account_.clear();
