@@ -57,6 +57,14 @@ void Oracles::answer_made(CommandId command, const Answer& answer) {
     static const std::set<std::string_view> promising{"deposit",       "withdrawal", "transfer",
                                                       "lost-transfer", "checkpoint", "rollback"};
     if (words.empty() || !promising.contains(words[0]) || !state.has_account()) return;
+    // "deposit 50 balance 150": what is answered is what is there, so its record has been written.
+    if (words[0] == "deposit" || words[0] == "withdrawal") {
+        const auto told = split_words(answer.text);
+        if (told.empty() || told.back() != to_string(state.totals.balance)) {
+            world_.violated("success-is-kept", state.name + " answers " + answer.text +
+                                                   ", and has " + to_string(state.totals.balance));
+        }
+    }
     Promise promise;
     promise.account = state.name;
     promise.epoch = state.epoch;

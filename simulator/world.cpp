@@ -298,13 +298,13 @@ std::string World::cause() const {
               describe(network_.decode(arrived_.bytes));
     }
     if (recorded_at_) {
-        const auto tag = record_.empty() ? 0 : static_cast<unsigned char>(record_[0]);
+        const auto byte = [&](size_t at) -> unsigned {
+            return at < record_.size() ? static_cast<unsigned char>(record_[at]) : 0U;
+        };
+        const unsigned tag = byte(0) < 128 ? byte(0) : (byte(0) & 127U) | byte(1) << 7U;
         out += (out.empty() ? "" : "; ") + who(*recorded_at_) + " wrote a record, kind " +
-               std::to_string(record_.size() > 1 && tag >= 128
-                                  ? ((tag & 127U) | unsigned(record_[1]) << 7U) >> 3U
-                                  : tag >> 3U) +
-               " of " + (*recorded_at_ == kBank ? "bank" : "customer") + "/records.proto, " +
-               std::to_string(record_.size()) + " bytes";
+               std::to_string(tag >> 3U) + " of " + (*recorded_at_ == kBank ? "bank" : "customer") +
+               "/records.proto, " + std::to_string(record_.size()) + " bytes";
     }
     return out.empty() ? "a timer, a command or the disk" : out;
 }
