@@ -24,6 +24,9 @@ Machine::Machine(MachineSettings settings, Schedule& schedule, Tally& tally,
 
 std::string Machine::find_account() {
     if (!settings_.journal.empty()) return "";
+    // A disk that failed may have kept the store of another account, which was given up: whoever
+    // sits here starts the program with the one that they had.
+    if (!account_.empty() && disk_.has(account_ + std::string(kCustomerJournal))) return account_;
     for (const std::string& file : disk_.list()) {
         if (file.ends_with(kCustomerJournal)) {
             return file.substr(0, file.size() - kCustomerJournal.size());
