@@ -87,7 +87,7 @@ Result<void> Machine::start() {
     if (!journal_file().empty()) {
         if (auto opened = open_journal(*node); !opened) {
             journal_.reset();
-            if (disk_.has_failed()) {
+            if (disk_.has_failed() && !disk_.is_off()) {
                 disk_.forgive();
                 return {};
             }

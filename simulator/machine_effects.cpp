@@ -266,7 +266,7 @@ void Machine::finish_job() {
 
 bool Machine::disk_failed(const Result<void>& done) {
     if (done) return false;
-    if (disk_.has_failed()) {
+    if (disk_.has_failed() && !disk_.is_off()) {
         end(kDiskFailed);
         return true;
     }
