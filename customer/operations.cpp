@@ -193,9 +193,9 @@ void Operations::send_unanswered() {
             send_settlement();
         }
     }
-    const auto left = std::chrono::duration_cast<milliseconds>(run.deadline - context_.now).count();
-    // A little less at each level, so that a no from below comes before the parent gives up.
-    const auto below = static_cast<uint32_t>(left - std::min<int64_t>(left / 32, 100));
+    const auto below = static_cast<uint32_t>(
+        std::chrono::duration_cast<milliseconds>(timing::time_below(run.deadline - context_.now))
+            .count());
     for (auto& [peer_name, child] : run.children) {
         if (child.answered) continue;
         const Peer* peer = context_.state.find_peer(peer_name);

@@ -1,6 +1,8 @@
 // How long a customer waits for what.
 #pragma once
 
+#include <algorithm>
+
 #include "common/base/time.h"
 
 namespace p2pbank::customer::timing {
@@ -48,6 +50,17 @@ inline constexpr Duration kAskGrace =
 inline constexpr Duration kBusyFirst = milliseconds(20);
 inline constexpr Duration kBusyMost = milliseconds(800);
 static_assert(kOperationDeadline * 2 < kCommandDeadline);
+
+// How much time an asker that has `left` itself gives to those whom it asks: less, so that a no
+// from below comes before it gives up. The first levels spend half of an operation's time on wide
+// margins, which a lost datagram fits into; the levels below one millisecond each, which a round
+// over a link fits into; and at the end of long chains none, where only the time itself counts.
+constexpr Duration time_below(Duration left) {
+    constexpr Duration kWide = kOperationDeadline / 2;
+    constexpr Duration kNarrow = kOperationDeadline / 6;
+    if (left <= kNarrow) return left;
+    return left - std::max<Duration>(milliseconds(1), (left - kWide) / 16);
+}
 
 inline constexpr Duration kNoticePause = milliseconds(200);  // between notices of money received
 

@@ -147,7 +147,9 @@ class Model {
         } else {
             member.bank_has_it = true;
         }
-        const Micros below = deadline_ms - std::min<Micros>(deadline_ms / 32, 100);
+        const Micros below =
+            duration_cast<milliseconds>(customer::timing::time_below(milliseconds(deadline_ms)))
+                .count();
         for (const auto& child : children) {
             send(What::request, Kind::request, request_bytes(type_), who, child.customer, now,
                  child.takes_part, below);

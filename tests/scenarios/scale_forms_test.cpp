@@ -155,9 +155,9 @@ TEST_CASE("scale: a chain of requests meets its deadlines up to some length") {
         dependencies.transfer(make_transfers(Pattern::ring, customers, customers, 1));
         return model_operation(dependencies, OperationType::checkpoint, 0, 1);
     };
-    CHECK(ring(100).in_time);
-    CHECK(ring(100).depth == 99);
-    CHECK(!ring(1'000).in_time);
+    CHECK(ring(1'000).in_time);
+    CHECK(ring(1'000).depth == 999);
+    CHECK(!ring(5'000).in_time);
 }
 
 TEST_CASE("scale: the random pattern takes part as the theory of random graphs says") {

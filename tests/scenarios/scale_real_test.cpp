@@ -104,6 +104,16 @@ TEST_CASE("scale: the model is the real thing, with 100 customers") {
     }
 }
 
+// Time for those below is taken from each level's own, and used up by 200 levels once.
+TEST_CASE("scale: a chain of requests through 240 customers ends well") {
+    constexpr size_t kCustomers = 240;
+    RealCohort cohort(kCustomers, 11, RealCohort::Wire::clear);
+    cohort.transfer(make_transfers(Pattern::ring, kCustomers, kCustomers, 11));
+    const Cost cost = cohort.measure(OperationType::checkpoint, 0, RealCohort::Strangers::cut_off);
+    CHECK(cost.committed);
+    CHECK(cost.participants.size() == kCustomers);
+}
+
 TEST_CASE("scale: whoever rolls back announces its epoch to all others") {
     const Both both =
         run(Pattern::random, 10, 0, RealCohort::Wire::sealed, RealCohort::Strangers::introduced);
