@@ -1,7 +1,7 @@
 // How a customer comes to know the bank's key, and what it does when the bank has another one.
 #include <doctest/doctest.h>
 
-#include "tests/unit/customer_world.h"
+#include "tests/unit/cohort_world.h"
 
 using namespace p2pbank;
 
@@ -251,6 +251,31 @@ TEST_CASE("bank key: the hint of the other mode is also given to who does not kn
     world.replace_bank(kBankSeed, false);
     world.start();
     CHECK(world.answer_to("open alice 100").code == "other-mode");
+}
+
+// What is declared names the bank by its key, so without it a checkpoint has to wait.
+TEST_CASE("bank key: a checkpoint waits for it, and fails only when it does not come") {
+    CohortWorld cohort;
+    CustomerSettings lost = CohortWorld::settings();  // the file with the bank's key is lost
+    lost.name = "alice";
+    lost.secret_seed = seed_of(60);
+    cohort.world.bank().reachable = false;
+    cohort.world.restart(lost);
+    cohort.world.run(customer::timing::kFindsOut + milliseconds(100));
+    const CommandId early = cohort.world.type("checkpoint");
+    cohort.world.run(seconds(1));
+    CHECK_FALSE(cohort.world.effects.answers.contains(early));
+    cohort.world.bank().reachable = true;
+    cohort.world.run(seconds(5));
+    REQUIRE(cohort.world.effects.answers.contains(early));
+    CHECK(cohort.world.effects.answers.at(early).outcome == Outcome::success);
+
+    cohort.world.bank().reachable = false;
+    lost.secret_seed = seed_of(61);
+    cohort.world.restart(lost);
+    const Answer never = cohort.world.answer_to("checkpoint");
+    CHECK(never.outcome == Outcome::failure);
+    CHECK(never.code == "bank-unreachable");
 }
 
 TEST_CASE("bank key: in clear there is none") {
