@@ -13,7 +13,7 @@ from ledger import Ledger, cents
 from programs import BIN, SLOWNESS, START_DEADLINE_S, Bank, Customer, Failed
 
 DEADLINE_S = 60 * SLOWNESS
-PAUSE_S = 1
+PAUSE_S = 0.3
 
 # Of failures that pass. In every other case a command that fails here is a mistake.
 PASSING = {"busy", "recovering", "unreachable", "bank-unreachable", "too-few", "no-account"}
