@@ -465,7 +465,8 @@ Answer Desk::set_biller(const Words& words, bool remove) {
             return failure("biller-exists", "there is " + known->name + " already");
         }
         // They would be mixed up with the bank's own accounts.
-        if (biller_key(words[1]) == "shop" || biller_key(words[1]) == "loans") {
+        const std::string key = biller_key(words[1]);
+        if (key == "shop" || key == "loans" || key == "unclaimed") {
             return failure("bad-biller", "the bank has an account of its own of that name");
         }
         if (billers.size() >= limits::kMaxBillers) {

@@ -1,6 +1,7 @@
 #include "customer/channels.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "common/base/check.h"
 #include "common/base/limits.h"
@@ -10,7 +11,13 @@
 namespace p2pbank::customer {
 namespace {
 
-constexpr size_t kFewGaps = 16;
+// Whether a label that stands alone leaves another gap in what was received: one beside another
+// closes a gap, or leaves as many as there were. `fresh` is of the same message.
+bool leaves_gap(const IntervalSet& received, const customer_records::Received& fresh, Label label) {
+    const int count = fresh.labels_size();
+    if (count > 0 && fresh.labels(count - 1) + 1 == label.value()) return false;
+    return !received.contains(Label(label.value() - 1)) && !received.contains(label.next());
+}
 
 }  // namespace
 
@@ -104,6 +111,15 @@ void Channels::on_transfers(Peer& peer, wire::Datagram& datagram) {
     proofs_.on_transfers(peer, epoch, *transfers, *datagram.mutable_transfers());
 }
 
+// How many more there may be: all sets of a customer have to fit into one settlement.
+size_t Channels::room_for_gaps() const {
+    size_t intervals = 0;
+    for (const auto& [peer_name, peer] : context_.state.peers) {
+        intervals += peer.channel.received.intervals().size();
+    }
+    return limits::kMaxReceivedIntervals - std::min(limits::kMaxReceivedIntervals, intervals);
+}
+
 void Channels::credit(Peer& peer, const std::vector<Transfer>& transfers) {
     Link& channel_link = link(peer);
     Label most(kMaxLabel);
@@ -114,6 +130,7 @@ void Channels::credit(Peer& peer, const std::vector<Transfer>& transfers) {
     customer_records::Received* received = record_.mutable_received();
     Money balance = context_.state.totals.balance;
     Money sum = peer.channel.received_sum;
+    std::optional<size_t> room;  // for gaps, when one comes
     for (const auto& [label, amount] : transfers) {
         if (label > most) break;
         if (channel_link.lowest_touched.value() == 0 || label < channel_link.lowest_touched) {
@@ -123,9 +140,12 @@ void Channels::credit(Peer& peer, const std::vector<Transfer>& transfers) {
         if (peer.channel.received.contains(label)) continue;
         const auto new_balance = checked_add(balance, amount);
         const auto new_sum = checked_add(sum, amount);
-        if (!fits_balance(new_balance) || !fits_total(new_sum) || !has_room_for_gap(peer, label)) {
+        const bool gap = leaves_gap(peer.channel.received, *received, label);
+        if (gap && !room) room = room_for_gaps();
+        if (!fits_balance(new_balance) || !fits_total(new_sum) || (gap && *room == 0)) {
             continue;  // not acknowledged: it stays in transit until there is room
         }
+        if (gap) --*room;
         balance = *new_balance;
         sum = *new_sum;
         received->add_labels(label.value());
@@ -140,18 +160,6 @@ void Channels::credit(Peer& peer, const std::vector<Transfer>& transfers) {
     }
     notice_due_ = true;
     context_.commit(record_);
-}
-
-// Each label that does not follow the one before leaves a gap in the received set, and all sets of
-// a customer have to fit into one settlement.
-bool Channels::has_room_for_gap(const Peer& peer, Label label) const {
-    const IntervalSet& received = peer.channel.received;
-    if (received.highest().next() == label || received.intervals().size() < kFewGaps) return true;
-    size_t intervals = 0;
-    for (const auto& [peer_name, other] : context_.state.peers) {
-        intervals += other.channel.received.intervals().size();
-    }
-    return intervals < limits::kMaxReceivedIntervals;
 }
 
 void Channels::heard(Peer& peer, Address from, uint64_t instance) {

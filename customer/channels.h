@@ -132,7 +132,7 @@ class Channels {
     Link& link(const Peer& peer) { return *links_.find(peer.name)->second; }
     const Link& link(const Peer& peer) const { return *links_.find(peer.name)->second; }
     void credit(Peer& peer, const std::vector<Transfer>& transfers);
-    bool has_room_for_gap(const Peer& peer, Label label) const;
+    size_t room_for_gaps() const;
     void announce_all();
     void forget_acks(Link& link);
     void mark_acked(Link& link, const IntervalSet& received);

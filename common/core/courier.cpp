@@ -305,8 +305,7 @@ bool Courier::on_fragment(Socket at, Address from) {
     const MessageKey key{from, incoming_key_, fragment.id()};
     auto found = incoming_parts_.find(key);
     if (found == incoming_parts_.end()) {
-        while (incoming_parts_.size() >= limits::kMaxReassembliesInProgress ||
-               (incoming_bytes_ > limits::kMaxReassemblyBytes && !incoming_order_.empty())) {
+        while (incoming_parts_.size() >= limits::kMaxReassembliesInProgress) {
             forget_oldest_reassembly();
         }
         found = incoming_parts_.emplace(key, Incoming{}).first;
@@ -320,6 +319,12 @@ bool Courier::on_fragment(Socket at, Address from) {
         incoming.bytes += fragment.bytes().size();
         incoming_bytes_ += fragment.bytes().size();
         incoming.parts[fragment.index()] = fragment.bytes();
+        // Messages that were begun earlier grow as well.
+        while (incoming_bytes_ > limits::kMaxReassemblyBytes) {
+            const bool is_this = incoming_order_.front() == key;
+            forget_oldest_reassembly();
+            if (is_this) return false;
+        }
     }
     acks_due_[key] = at;
     // Complete: delivered with the part that makes it so, and again whenever its last part comes.
