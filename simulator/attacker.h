@@ -53,6 +53,8 @@ class Attacker final : private secure::Sessions::Owner {
     // A key that he knows because everybody may: of the bank, of peers.
     void learn_key(Address at, const KeyBytes& channel_key) { keys_[at] = channel_key; }
 
+    const KeyBytes& channel_key() const { return identity_.keys().channel; }
+
     static bool owns(Address address) { return address.ip >> 16 == kNet >> 16; }
 
     // Sees a packet that is being sent.

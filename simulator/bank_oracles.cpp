@@ -68,8 +68,18 @@ void Oracles::bank_persisted(std::string_view bytes) {
             check_cut();
             break;
         }
-        case bank_records::Record::kExited:
+        case bank_records::Record::kSettled:
+            check_epoch(record.settled().name(), record.settled().epoch(), "settlement");
+            break;
+        case bank_records::Record::kDealt:
+            check_epoch(record.dealt().account(), record.dealt().epoch(), "deal");
+            if (!record.dealt().accepted()) ++world_.tally().deals_refused;
+            break;
         case bank_records::Record::kEdited:
+            check_edited(record.edited());
+            check_cut();
+            break;
+        case bank_records::Record::kExited:
         case bank_records::Record::kOpened:
             check_cut();
             break;
@@ -81,6 +91,7 @@ void Oracles::bank_persisted(std::string_view bytes) {
 // Every cohort's newest cut, and what the bank says of everyone.
 void Oracles::check_cut() {
     const bank::State& state = world_.bank()->state();
+    check_limits(state);
     int64_t carried = 0;
     cut_.clear();
     for (const bank::Account& account : state.accounts()) {
@@ -215,6 +226,7 @@ void Oracles::table_found(const std::optional<std::string>& content) {
 
 void Oracles::check_books() {
     if (world_.bank() == nullptr) return;
+    for (const Opening& opening : given_up_) check_given_up(opening);
     const bank::State& state = world_.bank()->state();
     for (size_t i = World::kBank + 1; i < world_.machines(); ++i) {
         const Customer* customer = world_.customer(i);

@@ -111,6 +111,7 @@ void Workload::stock_shop() {
 
 void Workload::deal(size_t machine) {
     const auto type = [&](const std::string& line) { world_.type(machine, line); };
+    if (random_.one_in(8)) return rush();
     switch (random_.below(10)) {
         case 0:
             return type(any_of(random_, kSilly));
@@ -131,6 +132,21 @@ void Workload::deal(size_t machine) {
     const uint64_t times = random_.one_in(5) ? 1 + random_.below(4) : 1;
     for (uint64_t i = 0; i < times; ++i) {
         type("buy " + any_of(random_, kProducts) + " " + std::to_string(1 + random_.below(4)));
+    }
+}
+
+// All want more than half of what is left of a product: each is told that it is there, and one gets
+// it.
+void Workload::rush() {
+    if (world_.bank() == nullptr) return;
+    const std::string product = any_of(random_, kProducts);
+    const bank::Product* found = world_.bank()->state().business.find_product(product);
+    if (found == nullptr || found->quantity == 0) return;
+    const std::string line = "buy " + product + " " + std::to_string(found->quantity / 2 + 1);
+    for (size_t i = World::kBank + 1; i < world_.machines(); ++i) {
+        const Customer* customer = world_.customer(i);
+        if (customer == nullptr || customer->state().phase != customer::Phase::open) continue;
+        if (world_.machine(i).unread() < kMostUnread) world_.type(i, line);
     }
 }
 

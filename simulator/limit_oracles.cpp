@@ -1,4 +1,6 @@
 // The oracles about what is bounded, and about one checkpoint at a time. Part of Oracles.
+#include <algorithm>
+
 #include "common/base/limits.h"
 #include "common/wire/convert.h"
 #include "simulator/oracles.h"
@@ -26,11 +28,45 @@ void Oracles::check_limits(const State& state) const {
     for (const auto& [peer_name, peer] : state.peers) {
         const std::string channel = state.name + " -> " + peer_name;
         check_limit(peer.sent_log.size(), limits::kMaxSentLog, channel + ", the sent log");
+        if (peer.sent_log.size() > limits::kTransferWindow) {
+            const auto in_flight = std::count_if(
+                peer.sent_log.begin(), peer.sent_log.end(),
+                [](const customer::SentEntry& e) { return e.send_index != 0 && !e.acked; });
+            check_limit(static_cast<size_t>(in_flight), limits::kTransferWindow,
+                        channel + ", sent and not acknowledged");
+        }
         intervals += peer.channel.received.intervals().size();
     }
     check_limit(intervals, limits::kMaxReceivedIntervals,
                 state.name + ", gaps in what it received");
     check_limit(state.peers.size() + 1, limits::kMaxCohort, state.name + "'s cohort");
+}
+
+void Oracles::check_limits(const bank::State& state) const {
+    const bank::Business& business = state.business;
+    check_limit(business.products().size(), limits::kMaxProducts, "products");
+    check_limit(business.billers().size(), limits::kMaxBillers, "billers");
+    for (const auto& [id, product] : business.products()) {
+        check_limit(product.quantity, limits::kMaxStockHeld, "pieces of " + id);
+    }
+    for (const auto& entry : business.loans()) {
+        check_limit(entry.second.payments.size(), limits::kMaxLoanPayments, "payments of a loan");
+    }
+    for (const auto& entry : state.cohorts) {
+        check_limit(entry.second.members.size(), limits::kMaxCohort, "members of a cohort");
+    }
+    for (const bank::Account& account : state.accounts()) {
+        check_limit(business.deals_of(account.name).pending.size(), limits::kMaxPendingDeals,
+                    "pending deals of " + account.name);
+        if (account.details == nullptr) continue;
+        check_limit(account.details->accusations.size(), limits::kMaxAccusations,
+                    "accusations of " + account.name);
+    }
+    std::map<std::string_view, size_t> rollbacks;
+    for (const OperationId& id : state.rollbacks) {
+        check_limit(++rollbacks[id.initiator], limits::kMaxRollbacksKnown,
+                    "rollbacks known of " + id.initiator);
+    }
 }
 
 // At most one tentative checkpoint: a new one is written only when the one before it has become

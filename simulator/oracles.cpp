@@ -65,7 +65,10 @@ void Oracles::restored(size_t machine) {
         return;
     }
     const Customer* customer = world_.customer(machine);
-    if (customer == nullptr || !customer->state().has_account()) return;
+    if (customer == nullptr) return;
+    // It may have died before its record was durable: then the bank was not asked.
+    if (customer->state().phase == customer::Phase::none) opening_.erase(machine);
+    if (!customer->state().has_account()) return;
     const State& state = customer->state();
     Account& account = account_of(state);
     account.covered = account.promised;
@@ -80,7 +83,9 @@ void Oracles::restored(size_t machine) {
 void Oracles::after_event(size_t machine) {
     if (machine == World::kBank) return;  // looked at as it decides
     const Customer* customer = world_.customer(machine);
-    if (customer == nullptr || !customer->state().has_account()) return;
+    if (customer == nullptr) return;
+    check_opening(machine, customer->state().phase);
+    if (!customer->state().has_account()) return;
     const State& state = customer->state();
     Account& account = account_of(state);
     check_sums(state);
@@ -144,6 +149,10 @@ void Oracles::follow_ledger(const State& state, Account& account) {
                                              std::to_string(account.epoch.value()) + " to " +
                                              std::to_string(state.epoch.value()));
     }
+    // When others say that it was aborted, only the bank's word for that is missing.
+    const bool may_send = account.unsettled || !state.operation ||
+                          state.operation->id != account.operation ||
+                          state.operation->said_to_be_aborted;
     auto& ledgers = account.sent[state.cohort];
     for (auto& [peer_name, ledger] : ledgers) {
         const Peer* peer = state.find_peer(peer_name);
@@ -155,6 +164,7 @@ void Oracles::follow_ledger(const State& state, Account& account) {
     }
     account.unsettled = false;
     account.epoch = state.epoch;
+    account.operation = state.operation ? state.operation->id : OperationId();
     for (const auto& [peer_name, peer] : state.peers) {
         const Label last = peer.channel.sent_last;
         const auto found = ledgers.find(peer_name);
@@ -167,6 +177,11 @@ void Oracles::follow_ledger(const State& state, Account& account) {
                                                  " the last label went from " +
                                                  std::to_string(ledger.last().value()) + " to " +
                                                  std::to_string(last.value()));
+        }
+        if (last > ledger.last() && !may_send) {
+            world_.violated("sending-stops", channel + ": label " + std::to_string(last.value()) +
+                                                 " while " + to_string(account.operation) +
+                                                 " is undecided");
         }
         if (last > ledger.last()) {
             const uint64_t fresh = last.value() - ledger.last().value();
@@ -216,6 +231,7 @@ void Oracles::check_channel(const State& sender, const State& receiver) {
 void Oracles::customer_persisted(size_t machine, std::string_view bytes) {
     customer_records::Record record;
     if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
+    if (record.has_opening()) follow_opening(machine, record.opening());
     if (!record.has_cohort_ended()) return;
     // By force it ends at its last cut: what came after is given up.
     if (forced_.contains(CohortId(record.cohort_ended().cohort()))) {

@@ -8,23 +8,30 @@
 //                           balance is negative. With the next two, money is conserved at every
 //                           instant.
 //   labels-follow           within an epoch labels only rise, by one, and the sent log has them
-//   no-orphan               what a customer received, its sender has sent, in the same amount,
-//   once;
-//                           at every instant for live customers of matching epochs, and in every
-//                           cut that the bank settles
+//   no-orphan               what a customer received, its sender has sent, in the same amount, and
+//                           once; at every instant for live customers of matching epochs, and in
+//                           every cut that the bank settles
 //   one-tentative           a customer has one tentative checkpoint at most, over all restarts
-//   limits-hold             nothing grows beyond what common/base/limits.h allows: datagrams, logs,
-//                           gaps, hold-backs, activity
+//   limits-hold             nothing in a state grows beyond what common/base/limits.h allows:
+//                           datagrams, logs, gaps, hold-backs, activity, transfers in flight,
+//                           deals, stock (tests/unit has the limits that no run of this size comes
+//                           near)
 //   checkpoints-go-forward  a permanent checkpoint is never replaced by an older one
+//   sending-stops           nobody begins a transfer between its tentative checkpoint, or the
+//                           beginning of its rollback, and the decision
 //   decide-alike            whoever ends an operation ends it as the bank recorded, and all alike
 //   success-is-kept         what was answered with SUCCESS is not forgotten by a crash
+//   failure-is-nothing      what was answered with FAILURE has changed nothing at the bank: an open
+//                           has left no account there, an exit has closed none
+//   old-epochs-are-over     the bank takes no settlement and no deal that was sent before its
+//                           customer went back
+//   edits-count-once        a row that a person has edited shows what it was edited to be
 //   table-is-a-cut          the CSV on the bank's disk has the balances of one settled cut
 //   minimal                 who took part in a checkpoint had to
 //   replay-equals-live      the journal's records give back the state that is live
 //   answers-once            each command of a living process has one answer, and it is its own
 //   nobody-is-suspected     the bank finds nothing that does not add up: nobody lies, and the
-//   checks of
-//                           the bank must not be what makes the protocol hold
+//                           checks of the bank must not be what makes the protocol hold
 //   nobody-gives-up         no process stops of itself: the simulated disk does not lie
 //
 // Machines add their own: journal-keeps-whole-frames, disk-works, timers-move-on,
@@ -73,6 +80,8 @@ class Oracles {
     // A table on its way to the disk, and one that is there.
     void table_made(const std::string& content);
     void table_in_place(const std::string& content);
+    // A person has edited the table.
+    void table_edited(const std::string& content);
     // What the bank finds at its start.
     void table_found(const std::optional<std::string>& content);
     // When nothing is under way: bank and customers agree on every permanent checkpoint.
@@ -101,6 +110,7 @@ class Oracles {
         // To each peer of each cohort: a crash may bring back one that seemed to have ended.
         std::map<CohortId, std::map<std::string, Ledger, std::less<>>> sent;
         bool unsettled = false;  // after a restart, until its state is whole again
+        OperationId operation;   // that it was in after the event before
         Marks covered;           // by its permanent checkpoint
         Marks promised;          // of that, what a checkpoint answered with SUCCESS covers
         // What else was answered with SUCCESS. Holds as long as the epoch and the cohort last.
@@ -121,6 +131,11 @@ class Oracles {
         std::string receiver;  // of a transfer
         Receipt receipt;
     };
+    // An account that a process is about to open, by the number that only this process knows.
+    struct Opening {
+        std::string name;
+        uint64_t opener = 0;
+    };
     struct Decided {
         bool commit;
         std::string first;
@@ -131,12 +146,19 @@ class Oracles {
     void check_sums(const customer::State& state) const;
     void check_limit(size_t value, size_t most, const std::string& what) const;
     void check_limits(const customer::State& state) const;
+    void check_limits(const bank::State& state) const;
     void follow_tentative(const std::string& who, const customer_records::Record& record);
     void follow_ledger(const customer::State& state, Account& account);
     void check_kept(const customer::State& state, Account& account);
     void check_channel(const customer::State& sender, const customer::State& receiver);
     void check_fits(const Command& typed, const Answer& answer) const;
     void decided(const OperationId& operation, bool commit, const std::string& who);
+    void follow_opening(size_t machine, const customer_records::Opening& opening);
+    void check_opening(size_t machine, customer::Phase phase);
+    void check_given_up(const Opening& opening) const;
+    void check_not_closed(const customer::State& state, const Answer& answer) const;
+    void check_edited(const bank_records::Edited& edited) const;
+    void check_epoch(const std::string& name, uint64_t epoch, const char* what) const;
     void bank_restored();
     void check_cut();
     void check_cut_channel(const bank::Account& sender, const bank::Account& receiver);
@@ -149,6 +171,9 @@ class Oracles {
     std::map<OperationId, Decided> decisions_;
     std::map<std::string, OperationId, std::less<>> tentative_;  // by account
 
+    std::map<size_t, Opening> opening_;  // by machine
+    std::vector<Opening> given_up_;
+
     // Of the bank
     std::set<CohortId> forced_;                  // cohorts ended by force
     std::set<std::string, std::less<>> opened_;  // answered with SUCCESS
@@ -156,6 +181,7 @@ class Oracles {
     std::map<std::string, ChannelMap, std::less<>> cut_;  // as settled before
     std::string table_;                                   // in place
     std::vector<std::string> tables_on_the_way_;
+    std::map<std::string, Money, std::less<>> edited_;  // balances in the newest table of a person
 };
 
 }  // namespace p2pbank::simulator

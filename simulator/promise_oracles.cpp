@@ -49,11 +49,16 @@ void Oracles::answer_made(CommandId command, const Answer& answer) {
     }
     made_[command.value()] = true;
     check_fits(typed, answer);
-    if (answer.outcome != Outcome::success || typed.machine == World::kBank) return;
+    if (typed.machine == World::kBank) return;
     const Customer* customer = world_.customer(typed.machine);
     if (customer == nullptr) return;
     const State& state = customer->state();
     const auto words = split_words(typed.line);
+    if (answer.outcome == Outcome::failure && !words.empty() &&
+        (words[0] == "exit" || words[0] == "close")) {
+        check_not_closed(state, answer);
+    }
+    if (answer.outcome != Outcome::success) return;
     static const std::set<std::string_view> promising{"deposit",       "withdrawal", "transfer",
                                                       "lost-transfer", "checkpoint", "rollback"};
     if (words.empty() || !promising.contains(words[0]) || !state.has_account()) return;

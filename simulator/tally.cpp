@@ -40,11 +40,17 @@ constexpr Field kMachines[] = {
     {"of them noticed", &Tally::flips_noticed},
 };
 constexpr Field kWork[] = {
-    {"commands", &Tally::commands},     {"success", &Tally::successes},
-    {"failure", &Tally::failures},      {"unknown", &Tally::unknowns},
-    {"unanswered", &Tally::unanswered}, {"commits", &Tally::commits},
-    {"aborts", &Tally::aborts},         {"deals", &Tally::deals},
-    {"settled", &Tally::deals_settled}, {"cancelled", &Tally::deals_cancelled},
+    {"commands", &Tally::commands},
+    {"success", &Tally::successes},
+    {"failure", &Tally::failures},
+    {"unknown", &Tally::unknowns},
+    {"unanswered", &Tally::unanswered},
+    {"commits", &Tally::commits},
+    {"aborts", &Tally::aborts},
+    {"deals", &Tally::deals},
+    {"refused", &Tally::deals_refused},
+    {"settled", &Tally::deals_settled},
+    {"cancelled", &Tally::deals_cancelled},
 };
 
 template <size_t N>

@@ -49,6 +49,7 @@ struct Tally {
     uint64_t commits = 0;
     uint64_t aborts = 0;
     uint64_t deals = 0;  // with the bank, accepted
+    uint64_t deals_refused = 0;
     uint64_t deals_settled = 0;
     uint64_t deals_cancelled = 0;
 

@@ -67,6 +67,7 @@ class Workload {
 
     void stock_shop();
     void deal(size_t machine);
+    void rush();
     std::optional<uint64_t> any_loan(size_t machine);
     void ask_bank(size_t machine);
     void person(size_t machine);

@@ -197,7 +197,9 @@ void World::edit_table(const std::string& content) {
     P2PBANK_CHECK(!machines_[kBank]->running());
     machines_[kBank]->disk().put(kTable, content);
     tell(kBank, "(somebody edits the table)");
-    if (!liar_) oracles_->table_in_place(content);
+    if (liar_) return;
+    oracles_->table_in_place(content);
+    oracles_->table_edited(content);
 }
 
 void World::start(size_t index) {

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SOURCES = ["CMakeLists.txt", "CMakePresets.json"]
 SOURCES += ["common", "bank", "customer", "simulator", "tests"]
 TEST_SECONDS = 300
-BUILD_SECONDS = 1800
+BUILD_SECONDS = 3600
 MARKER = "this-is-a-folder-of-scripts-mutants"
 
 

@@ -195,8 +195,8 @@ TEST_CASE("business: the bank killed after accepting gives the same answer") {
 }
 
 TEST_CASE("business: a late copy of a deal from before a rollback changes nothing") {
-    in_both_modes([](StableMode mode) {
-        Stage stage(mode, 2);
+    in_both_modes_and_wires([](StableMode mode, Wire wire) {
+        Stage stage(mode, 2, Stage::Cohort::of_all, wire);
         stock(stage);
         const auto deals = stage.watch([](auto&, auto&, auto& datagram) {
             return is_deal(datagram) || is_deal_reply(datagram);
@@ -224,8 +224,8 @@ TEST_CASE("business: a late copy of a deal from before a rollback changes nothin
 }
 
 TEST_CASE("business: a refusal is remembered, its late copy is not accepted after a restock") {
-    in_both_modes([](StableMode mode) {
-        Stage stage(mode, 2);
+    in_both_modes_and_wires([](StableMode mode, Wire wire) {
+        Stage stage(mode, 2, Stage::Cohort::of_all, wire);
         stock(stage);
         const auto deals =
             stage.watch([](auto&, auto&, auto& datagram) { return is_deal(datagram); });
@@ -393,8 +393,8 @@ TEST_CASE("business: a settlement that its customer has left holds no deal of an
 }
 
 TEST_CASE("business: a deal that first comes after its customer's rollback is not accepted") {
-    in_both_modes([](StableMode mode) {
-        Stage stage(mode, 2);
+    in_both_modes_and_wires([](StableMode mode, Wire wire) {
+        Stage stage(mode, 2, Stage::Cohort::of_all, wire);
         stock(stage);
         stage.does("bob", "transfer 1 alice");
         const auto deals =
@@ -412,8 +412,8 @@ TEST_CASE("business: a deal that first comes after its customer's rollback is no
 }
 
 TEST_CASE("business: a settlement that comes after its customer's rollback is not wondered about") {
-    in_both_modes([](StableMode mode) {
-        Stage stage(mode, 2);
+    in_both_modes_and_wires([](StableMode mode, Wire wire) {
+        Stage stage(mode, 2, Stage::Cohort::of_all, wire);
         stock(stage);
         stage.does("bob", "transfer 1 alice");
         stage.does("alice", "buy apple 4");

@@ -177,6 +177,44 @@ TEST_CASE("checkpoint: a member that does not answer is named, and everyone keep
     });
 }
 
+TEST_CASE(
+    "checkpoint: a participant whose initiator dies waits as long, whatever its wall clock says") {
+    // Bob's part is done, or he still waits for carol.
+    for (const bool waits : {false, true}) {
+        for (const Duration wrong_by :
+             {Duration(-seconds(3'600)), Duration(), Duration(seconds(3'600))}) {
+            INFO(waits);
+            INFO(wrong_by.count());
+            Stage stage(StableMode::journal, 3);
+            stage.world.set_clock(stage.at("bob"), wrong_by);
+            stage.crash("bob");
+            stage.start("bob");
+            stage.comes_to_rest();
+            stage.does("carol", "transfer 5 bob");
+            stage.does("bob", "transfer 10 alice");
+            if (waits) stage.crash("carol");
+            const auto votes = stage.drop([](auto& from, auto& to, auto& datagram) {
+                return from == "bob" && to == "alice" && datagram.has_vote();
+            });
+            stage.types("alice", "checkpoint");
+            REQUIRE(stage.until([&] { return stage.of("bob").operation.has_value(); }));
+            stage.crash("alice");
+            const TimePoint begun = stage.world.now();
+            REQUIRE(stage.until([&] { return !stage.of("bob").operation; }, seconds(6)));
+            // It did not give up at once either.
+            CHECK(stage.world.now() - begun > seconds(1));
+            CHECK(stage.row("bob") == "100,cohort-1");
+            stage.lift(votes);
+            stage.start("alice");
+            stage.start("carol");
+            stage.comes_to_rest();
+            stage.does("alice", "checkpoint");
+            CHECK(stage.row("bob") == "95,cohort-1");
+            stage.comes_to_rest();
+        }
+    }
+}
+
 TEST_CASE("checkpoint: the answer's SUCCESS is in the table on the disk") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 2);

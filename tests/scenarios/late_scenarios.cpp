@@ -24,8 +24,8 @@ std::string state_of(const Stage& stage, const char* who) {
 }  // namespace
 
 TEST_CASE("late: nothing that was for a closed account reaches the one that has its address now") {
-    in_both_modes([](StableMode mode) {
-        Stage stage(mode, 3);
+    in_both_modes_and_wires([](StableMode mode, Wire wire) {
+        Stage stage(mode, 3, Stage::Cohort::of_all, wire);
         const auto for_alice = stage.watch([](auto&, auto& to, auto&) { return to == "alice"; });
         stage.does("bob", "transfer 10 alice");
         stage.does("alice", "checkpoint");
@@ -53,8 +53,8 @@ TEST_CASE("late: nothing that was for a closed account reaches the one that has 
 }
 
 TEST_CASE("late: everything once more, from the first datagram to the last, changes nothing") {
-    in_both_modes([](StableMode mode) {
-        Stage stage(mode, 3, Stage::Cohort::none);
+    in_both_modes_and_wires([](StableMode mode, Wire wire) {
+        Stage stage(mode, 3, Stage::Cohort::none, wire);
         const auto all = stage.watch([](auto&, auto&, auto&) { return true; });
         stage.does("bob", "new-cohort bob 3");
         stage.does("alice", "transfer 10 bob");
@@ -86,8 +86,8 @@ TEST_CASE("late: everything once more, from the first datagram to the last, chan
 }
 
 TEST_CASE("late: an exit that was refused does not close the account afterwards") {
-    in_both_modes([](StableMode mode) {
-        Stage stage(mode, 2, Stage::Cohort::none);
+    in_both_modes_and_wires([](StableMode mode, Wire wire) {
+        Stage stage(mode, 2, Stage::Cohort::none, wire);
         // Bob's exit reaches the bank when it has already put him into a cohort.
         const auto joins = stage.hold([](auto& from, auto& to, auto& datagram) {
             return from == kBank && to == "bob" && datagram.has_join_request();
@@ -115,8 +115,8 @@ TEST_CASE("late: an exit that was refused does not close the account afterwards"
 }
 
 TEST_CASE("late: the reply to a command of an earlier run does not answer one of this run") {
-    in_both_modes([](StableMode mode) {
-        Stage stage(mode, 2, Stage::Cohort::none);
+    in_both_modes_and_wires([](StableMode mode, Wire wire) {
+        Stage stage(mode, 2, Stage::Cohort::none, wire);
         const auto replies = stage.watch([](auto& from, auto& to, auto& datagram) {
             return from == kBank && to == "alice" && datagram.has_reply();
         });
@@ -138,10 +138,16 @@ TEST_CASE("late: the reply to a command of an earlier run does not answer one of
 }
 
 TEST_CASE("late: two who meet for the first time at the same moment introduce themselves") {
-    Stage stage(StableMode::journal, 2);
-    const CommandId one = stage.types("alice", "transfer 1 bob");
-    const CommandId two = stage.types("bob", "transfer 2 alice");
-    CHECK(stage.wait(one) == "SUCCESS transfer 1 to bob label 1 balance 99");
-    CHECK(stage.wait(two) == "SUCCESS transfer 2 to alice label 1 balance 98");
-    stage.comes_to_rest();
+    in_both_modes_and_wires([](StableMode mode, Wire wire) {
+        Stage stage(mode, 2, Stage::Cohort::of_all, wire);
+        const CommandId one = stage.types("alice", "transfer 1 bob");
+        const CommandId two = stage.types("bob", "transfer 2 alice");
+        stage.wait(one);
+        stage.wait(two);
+        CHECK(stage.answer(one).starts_with("SUCCESS transfer 1 to bob label 1 balance "));
+        CHECK(stage.answer(two).starts_with("SUCCESS transfer 2 to alice label 1 balance "));
+        stage.comes_to_rest();
+        CHECK(stage.balance("alice") == "101");
+        CHECK(stage.balance("bob") == "99");
+    });
 }

@@ -119,6 +119,37 @@ TEST_CASE(
     });
 }
 
+TEST_CASE("settling: what was settled before its customer went back is refused when it comes") {
+    in_both_modes_and_wires([](StableMode mode, Wire wire) {
+        Stage stage(mode, 2, Stage::Cohort::of_all, wire);
+        stage.does("bob", "transfer 1 alice");
+        stage.does("alice", "deposit 5");
+        const auto settles = stage.hold([](auto& from, auto&, auto& datagram) {
+            return from == "alice" && datagram.has_settle();
+        });
+        CHECK(!stage.say("alice", "checkpoint").starts_with("SUCCESS"));
+        const Epoch before = stage.epoch("alice");
+        stage.does("bob", "rollback");
+        stage.comes_to_rest();
+        REQUIRE(stage.epoch("alice") > before);
+        REQUIRE(!stage.world.network().held().empty());
+        const auto answers = stage.watch([](auto& from, auto& to, auto& datagram) {
+            return from == kBank && to == "alice" && datagram.has_settle_ack() &&
+                   !datagram.settle_ack().accepted();
+        });
+        stage.lift_and_release(settles);
+        CHECK(stage.until([&] { return answers->count() > 0; }));
+        stage.comes_to_rest();
+        for (const auto& [initiator, operation] : stage.world.bank()->state().operations) {
+            CHECK(!operation.settlements.contains("alice"));
+        }
+        CHECK(stage.balance("alice") == "100");
+        CHECK(stage.row("alice") == "100,cohort-1");
+        CHECK(stage.does("alice", "checkpoint") == "SUCCESS checkpoint alice");
+        stage.comes_to_rest();
+    });
+}
+
 TEST_CASE("settling: a chain of thirty that depend on each other is checkpointed and rolled back") {
     in_both_modes([](StableMode mode) {
         Stage stage(mode, 30);

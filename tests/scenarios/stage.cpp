@@ -11,9 +11,10 @@ namespace {
 
 constexpr const char* kNames[] = {"alice", "bob", "carol", "dave", "erin", "frank"};
 
-simulator::WorldSettings settings_of(StableMode mode, size_t customers) {
+simulator::WorldSettings settings_of(StableMode mode, size_t customers, Wire wire) {
     simulator::WorldSettings settings;
     settings.seed = 1987;
+    settings.insecure = wire == Wire::clear;
     settings.customers.assign(customers, mode);
     return settings;
 }
@@ -26,9 +27,9 @@ std::string Stage::name(size_t index) {
     return "member-" + std::to_string(index);
 }
 
-Stage::Stage(StableMode mode, size_t customers, Cohort cohort)
+Stage::Stage(StableMode mode, size_t customers, Cohort cohort, Wire wire)
     : story_(std::getenv("P2PBANK_STORY") != nullptr ? &std::cout : nullptr, nullptr, 0),
-      world(settings_of(mode, customers), &story_) {
+      world(settings_of(mode, customers, wire), &story_) {
     world.start_all();
     std::vector<CommandId> opened;
     for (size_t i = 1; i <= customers; ++i) {

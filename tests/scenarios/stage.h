@@ -28,6 +28,10 @@ using simulator::World;
 
 inline constexpr const char* kBank = "bank";
 
+// Whether datagrams are sealed. In clear no replay window stands before the protocol: copies of
+// what came before reach it, and it has to know them itself.
+enum class Wire { sealed, clear };
+
 // Runs the body once for each mode of stable storage.
 template <class Body>
 void in_both_modes(Body body) {
@@ -37,11 +41,21 @@ void in_both_modes(Body body) {
     }
 }
 
+// The same, sealed and in clear.
+template <class Body>
+void in_both_modes_and_wires(Body body) {
+    for (const Wire wire : {Wire::sealed, Wire::clear}) {
+        INFO(std::string(wire == Wire::sealed ? "sealed" : "in clear"));
+        in_both_modes([&](StableMode mode) { body(mode, wire); });
+    }
+}
+
 class Stage {
   public:
     enum class Cohort { of_all, none };
 
-    Stage(StableMode mode, size_t customers, Cohort cohort = Cohort::of_all);
+    Stage(StableMode mode, size_t customers, Cohort cohort = Cohort::of_all,
+          Wire wire = Wire::sealed);
 
     // Whose machine: 0 for the bank.
     size_t at(std::string_view who) const;
