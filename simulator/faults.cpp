@@ -15,6 +15,11 @@ constexpr Duration kDiskFailsWithin = milliseconds(500);
 constexpr Duration kLongestJump = seconds(30 * 24 * 3'600);
 constexpr uint64_t kFlips = 4;
 
+constexpr std::pair<std::string_view, FaultKinds> kFaultKinds[] = {
+    {"none", FaultKinds::none},     {"network", FaultKinds::network}, {"crash", FaultKinds::crash},
+    {"attack", FaultKinds::attack}, {"all", FaultKinds::all},
+};
+
 // Exponentially distributed.
 Duration draw(Random& random, Duration average) {
     const double factor = -std::log(1 - random.fraction());
@@ -31,12 +36,17 @@ Duration draw_scale(Random& random, Duration least, Duration most) {
 }  // namespace
 
 std::optional<FaultKinds> parse_fault_kinds(std::string_view text) {
-    if (text == "none") return FaultKinds::none;
-    if (text == "network") return FaultKinds::network;
-    if (text == "crash") return FaultKinds::crash;
-    if (text == "attack") return FaultKinds::attack;
-    if (text == "all") return FaultKinds::all;
+    for (const auto& [name, kinds] : kFaultKinds) {
+        if (name == text) return kinds;
+    }
     return std::nullopt;
+}
+
+std::string_view name_of(FaultKinds kinds) {
+    for (const auto& [name, known] : kFaultKinds) {
+        if (known == kinds) return name;
+    }
+    return "";
 }
 
 FaultRates FaultRates::draw(FaultKinds kinds, Random& random) {

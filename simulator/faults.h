@@ -32,6 +32,7 @@ namespace p2pbank::simulator {
 enum class FaultKinds { none, network, crash, attack, all };
 
 std::optional<FaultKinds> parse_fault_kinds(std::string_view text);
+std::string_view name_of(FaultKinds kinds);
 
 struct FaultRates {
     NetworkFaults network;

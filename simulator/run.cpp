@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "common/base/names.h"
 #include "simulator/rest.h"
@@ -15,6 +16,12 @@ namespace {
 constexpr Duration kAllEndsWithin = seconds(180);
 constexpr Duration kAnswerWithin = seconds(60);
 constexpr uint64_t kEventsPerReplayCheck = 500;
+
+constexpr std::pair<std::string_view, ModeChoice> kModeChoices[] = {
+    {"journal", ModeChoice::journal},
+    {"checkpoint", ModeChoice::checkpoint},
+    {"mixed", ModeChoice::mixed},
+};
 
 class Runner {
   public:
@@ -217,10 +224,17 @@ RunResult Runner::run() {
 }  // namespace
 
 std::optional<ModeChoice> parse_mode_choice(std::string_view text) {
-    if (text == "journal") return ModeChoice::journal;
-    if (text == "checkpoint") return ModeChoice::checkpoint;
-    if (text == "mixed") return ModeChoice::mixed;
+    for (const auto& [name, mode] : kModeChoices) {
+        if (name == text) return mode;
+    }
     return std::nullopt;
+}
+
+std::string_view name_of(ModeChoice mode) {
+    for (const auto& [name, known] : kModeChoices) {
+        if (known == mode) return name;
+    }
+    return "";
 }
 
 std::vector<StableMode> draw_customers(const RunSettings& settings, uint64_t least, uint64_t spread,

@@ -16,6 +16,7 @@ namespace p2pbank::simulator {
 enum class ModeChoice { journal, checkpoint, mixed };
 
 std::optional<ModeChoice> parse_mode_choice(std::string_view text);
+std::string_view name_of(ModeChoice mode);
 
 struct RunSettings {
     uint64_t seed = 1;

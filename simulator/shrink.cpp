@@ -136,34 +136,6 @@ class Shrinker {
     Shrunk best_;
 };
 
-std::string_view name_of(ModeChoice mode) {
-    switch (mode) {
-        case ModeChoice::journal:
-            return "journal";
-        case ModeChoice::checkpoint:
-            return "checkpoint";
-        case ModeChoice::mixed:
-            return "mixed";
-    }
-    return "";
-}
-
-std::string_view name_of(FaultKinds kinds) {
-    switch (kinds) {
-        case FaultKinds::none:
-            return "none";
-        case FaultKinds::network:
-            return "network";
-        case FaultKinds::crash:
-            return "crash";
-        case FaultKinds::attack:
-            return "attack";
-        case FaultKinds::all:
-            return "all";
-    }
-    return "";
-}
-
 }  // namespace
 
 std::set<uint64_t> minimized(const std::set<uint64_t>& all,
