@@ -71,13 +71,14 @@ bool fits(wire::DealKind kind, uint64_t quantity, Money amount) {
     return known && cents >= 0 && cents <= kMost && (kind != wire::DEAL_PURCHASE || counted);
 }
 
-// Whether one more payment is no more than a loan can ever take.
+// Whether one more payment is no more than a loan can ever take: behind the last that may be small
+// there is one that ends it.
 bool fits(const Loan& loan, Money payment) {
     std::optional<Money> sum = payment;
     for (const BookedPayment& booked : loan.payments) {
         if (sum) sum = checked_add(*sum, booked.payment.amount);
     }
-    return payment > Money() && sum && loan.payments.size() < limits::kMaxLoanPayments;
+    return payment > Money() && sum && loan.payments.size() <= limits::kMaxLoanPayments;
 }
 
 // A total of 128 bits, so that whatever is pending can be settled or cancelled in any order.

@@ -146,7 +146,8 @@ Result<Deals::Terms> Deals::repayment(const Account& account, const wire::Deal& 
         return Error{"too-much",
                      to_string(standing.payoff) + " ends the loan now: pay that or less"};
     }
-    if (loan.payments.size() >= limits::kMaxLoanPayments) {
+    // One more is kept: the one that ends it.
+    if (loan.payments.size() >= limits::kMaxLoanPayments && amount.value() < standing.payoff) {
         return Error{"limit",
                      "the loan has too many payments: end it with " + to_string(standing.payoff)};
     }

@@ -6,11 +6,22 @@
 #include "bank/desk.h"
 #include "bank/domain/inventory_files.h"
 #include "common/base/names.h"
+#include "common/stable/frame.h"
 
 namespace p2pbank::bank {
 namespace {
 
 constexpr int kInRecord = 512;
+// What an import counts as a whole in is one frame of the journal, with what comes beside it.
+constexpr size_t kMaxImportedBytes = frame::kMaxPayloadBytes / 2;
+constexpr size_t kNumbersBytes = 80;  // and tags, of one purchase
+
+// In the journal, at most.
+size_t bytes_of(const PurchaseRow& row, const Product& product) {
+    size_t bytes = kNumbersBytes + row.customer.size() + product.id.size() + product.name.size();
+    for (const std::string& category : product.categories) bytes += 2 + category.size();
+    return bytes;
+}
 
 // Not 0.
 uint64_t hash_of(std::string_view content) {
@@ -108,6 +119,16 @@ Answer Desk::import_purchases(std::string_view content, const std::string& path)
         return failure(
             "imported-already",
             path + ": this bank has the purchases of this file already; nothing was changed");
+    }
+    size_t bytes = 0;
+    for (const PurchaseRow& row : purchases.value()) {
+        bytes += bytes_of(row, *business.find_product(row.product));
+    }
+    if (bytes > kMaxImportedBytes) {
+        return failure("limit", path +
+                                    ": the purchases with the names and categories of their "
+                                    "products are too large for one import: take them from "
+                                    "several files; nothing was changed");
     }
     State::Record record;
     uint64_t order = business.next_order();

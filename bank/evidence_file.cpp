@@ -114,6 +114,7 @@ std::string EvidenceFile::head() const {
     append_item(bundle, item);
     for (const Account& account : context_.state.accounts()) {
         if (account.keys().empty() && account.statements() == 0) continue;
+        item.Clear();
         bank_evidence::Account* out = item.mutable_account();
         out->set_name(account.name);
         out->set_channel_key(secure::to_bytes(account.keys().channel));

@@ -81,6 +81,10 @@ Result<void> Bank::import_row(const TableRow& row, size_t line) {
     const Account* account = context_.state.find(row.name);
     if (row.port1 == row.port2) return at_line(line, "port1 and port2 must differ");
     if (account == nullptr) {
+        if (!fits_total(row.balance)) {
+            return at_line(line, "the balance of " + row.name + " is more than " +
+                                     to_string(kMaxTotal) + ", which no account can hold");
+        }
         if (!row.cohort.empty()) {
             return at_line(line, "this bank knows no cohort '" + row.cohort + "' of " + row.name +
                                      ": leave the column empty, and form it with `new-cohort`");

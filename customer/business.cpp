@@ -377,8 +377,7 @@ void Customer::start_close(CommandId id, const Words& words) {
                                                  ": withdraw it first"));
     }
     if (operations_.busy() || state.is_suspended()) {
-        return answer(id, failure("busy", "in the middle of a " + operations_.describe() +
-                                              "; nothing was changed, try again"));
+        return answer(id, busy());
     }
     bank_link_.exit(id, 0, true);
 }

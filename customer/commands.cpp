@@ -55,13 +55,19 @@ void Customer::pump() {
                 waiting_.push_front(front);
                 return;
             }
-            answer(front.id, failure("busy", operations_.describe().empty()
-                                                 ? "not possible now; try again"
-                                                 : "in the middle of a " + operations_.describe() +
-                                                       "; nothing was changed, try again"));
+            answer(front.id, busy());
         }
         front_since_ = context_.now;
     }
+}
+
+// What is in the way of a command that changed nothing.
+Answer Customer::busy() const {
+    const std::string operation = operations_.describe();
+    const std::string what = !operation.empty() ? "in the middle of a " + operation
+                             : deals_.busy()    ? "the bank has not answered an open deal yet"
+                                                : "not possible now";
+    return failure("busy", what + "; nothing was changed, try again");
 }
 
 // These begin when everything before them has its answer, and what follows waits for theirs.
@@ -244,8 +250,7 @@ void Customer::start_exit(CommandId id, const Words& words) {
                                                    "; delete-cohort comes first"));
     }
     if (operations_.busy() || context_.state.is_suspended()) {
-        return answer(id, failure("busy", "in the middle of a " + operations_.describe() +
-                                              "; nothing was changed, try again"));
+        return answer(id, busy());
     }
     bank_link_.exit(id, 0, false);
 }
@@ -461,10 +466,7 @@ void Customer::start_operation(CommandId id, wire::OperationKind kind) {
 void Customer::try_operation() {
     OwnOperation& own = *own_;
     if (context_.now >= own.deadline || own.tries >= limits::kMaxOperationTries) {
-        Answer last = own.tries == 0
-                          ? failure("busy", "in the middle of a " + operations_.describe() +
-                                                "; nothing was changed, try again")
-                          : std::move(own.last);
+        Answer last = own.tries == 0 ? busy() : std::move(own.last);
         finish_operation(std::move(last));
         pump();
         return;

@@ -94,6 +94,7 @@ class Customer : public Node {
     void pump();
     bool try_start(CommandId id, std::string_view line);
     bool is_barrier(std::string_view verb) const;
+    Answer busy() const;
     // Of a command that the next one waits for.
     bool is_answer_awaited() const;
     bool is_finding_out() const;

@@ -50,7 +50,8 @@ void Oracles::check_limits(const bank::State& state) const {
         check_limit(product.quantity, limits::kMaxStockHeld, "pieces of " + id);
     }
     for (const auto& entry : business.loans()) {
-        check_limit(entry.second.payments.size(), limits::kMaxLoanPayments, "payments of a loan");
+        check_limit(entry.second.payments.size(), limits::kMaxLoanPayments + 1,
+                    "payments of a loan, with the one that ends it");
     }
     for (const auto& entry : state.cohorts) {
         check_limit(entry.second.members.size(), limits::kMaxCohort, "members of a cohort");

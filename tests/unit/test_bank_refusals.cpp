@@ -371,3 +371,17 @@ TEST_CASE("bank refusals: no biller is called as an account of the bank's own") 
         CHECK(world.type("add-biller " + std::string(name) + " bill").code == "bad-biller");
     }
 }
+
+TEST_CASE("bank: a new row with more than an account can hold is refused with its line") {
+    const std::string header = "name,balance,ip_address,port1,port2,cohort,exit_state\n";
+    const auto loads = [&](const std::string& balance) {
+        Bank bank{BankSettings{7}};
+        const std::string table = header + "alice," + balance + ",127.0.0.1,9001,9002,,active\n";
+        const auto loaded = bank.load_table(table);
+        if (!loaded) CHECK(loaded.error().message.find("line 2") != std::string::npos);
+        return loaded.ok();
+    };
+    CHECK(loads(to_string(kMaxTotal)));
+    CHECK_FALSE(loads(to_string(must_add(kMaxTotal, Money::from_cents(1)))));
+    CHECK_FALSE(loads("92233720368547758.07"));
+}

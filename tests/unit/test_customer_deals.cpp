@@ -246,3 +246,34 @@ TEST_CASE("customer deals: an open deal is asked for again by the next run of th
     CHECK_FALSE(buyer.world.state().deal.has_value());
     CHECK(buyer.cents() == 90'00);
 }
+
+TEST_CASE("customer deals: a checkpoint that an open deal holds up says so") {
+    CustomerWorld world;
+    const auto as_ever = world.bank().on_message;
+    world.bank().on_message = [&, as_ever](const wire::Datagram& message) {
+        as_ever(message);
+        if (!message.has_deal() || message.deal().number() != 0) return;
+        wire::Datagram reply;
+        reply.mutable_deal_reply()->set_nonce(message.deal().nonce());
+        reply.mutable_deal_reply()->set_epoch(message.epoch());
+        reply.mutable_deal_reply()->set_amount(5'00);
+        reply.mutable_deal_reply()->set_what(message.deal().what());
+        reply.mutable_deal_reply()->set_name(message.deal().what());
+        reply.mutable_deal_reply()->set_accepted(true);
+        reply.set_receiver("alice");
+        reply.set_receiver_instance(message.instance());
+        world.bank().courier.send(world.now(), Socket::bank, kCustomerAt[0], world.keys().channel,
+                                  reply, world.bank().effects);
+    };
+    world.open("alice");
+    REQUIRE(world.answer_to("pay water 5").outcome == Outcome::unknown);
+    REQUIRE(world.state().deal.has_value());
+    for (const char* line : {"checkpoint", "rollback"}) {
+        const Answer answer = world.answer_to(line);
+        CAPTURE(answer.text);
+        CHECK(answer.code == "busy");
+        CHECK(answer.text.find("in the middle of a ;") == std::string::npos);
+        CHECK((answer.text.find("deal") != std::string::npos ||
+               answer.text.find("earlier command") != std::string::npos));
+    }
+}
