@@ -114,6 +114,11 @@ LoanStanding Loan::standing(int64_t now_us) const {
     return bank::standing(terms, paid(), now_us);
 }
 
+bool Loan::is_repaid(int64_t now_us) const {
+    if (!known_repaid) known_repaid = standing(now_us).status == LoanStatus::repaid;
+    return known_repaid;
+}
+
 // --- looking
 // --------------------------------------------------------------------------------------
 
@@ -157,9 +162,8 @@ uint64_t Business::newest_pending(std::string_view account) const {
 
 size_t Business::open_loans(std::string_view account, int64_t now_us) const {
     const auto& ids = deals_of(account).loans;
-    return static_cast<size_t>(std::count_if(ids.begin(), ids.end(), [&](uint64_t id) {
-        return loans_.at(id).standing(now_us).status != LoanStatus::repaid;
-    }));
+    return static_cast<size_t>(std::count_if(
+        ids.begin(), ids.end(), [&](uint64_t id) { return !loans_.at(id).is_repaid(now_us); }));
 }
 
 bool Business::was_imported(uint64_t file) const {
@@ -398,6 +402,7 @@ void Business::cancel(const std::string& account,
         } else if (deal.kind == wire::DEAL_REPAYMENT) {
             Loan* loan = find_loan(deal.what);
             if (loan != nullptr) {
+                loan->known_repaid = false;
                 std::erase_if(loan->payments, [&](const BookedPayment& booked) {
                     return booked.order == deal.order;
                 });

@@ -78,9 +78,12 @@ struct Loan {
     std::string account;
     LoanTerms terms;
     bool settled = false;
+    // Found out once: it stays so, unless a payment is cancelled.
+    mutable bool known_repaid = false;
     std::vector<BookedPayment> payments;
 
     LoanStanding standing(int64_t now_us) const;
+    bool is_repaid(int64_t now_us) const;
     std::vector<LoanPayment> paid() const;
 };
 

@@ -372,10 +372,14 @@ bool Customer::start_transfer(CommandId id, const Words& words, bool lost) {
                                                ", " + to_string(short_of) +
                                                " short; nothing was changed"));
     }
-    if (peer->sent_log.size() >= limits::kMaxSentLog ||
-        !fits_total(checked_add(peer->channel.sent_sum, amount.value()))) {
+    if (peer->sent_log.size() >= limits::kMaxSentLog) {
         return refuse(failure("limit", "too much has been sent to " + peer->name +
                                            " since its last checkpoint; take a checkpoint first"));
+    }
+    if (!fits_total(checked_add(peer->channel.sent_sum, amount.value()))) {
+        return refuse(failure("limit", "in one cohort no more than " + to_string(kMaxTotal) +
+                                           " can be sent to " + peer->name +
+                                           "; nothing was changed"));
     }
     SentEntry& entry = channels_.transfer(*peer, amount.value(), lost);
     if (lost) {

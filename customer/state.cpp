@@ -1,6 +1,8 @@
 #include "customer/state.h"
 
 #include <algorithm>
+#include <string_view>
+#include <tuple>
 
 #include "common/base/check.h"
 #include "common/base/limits.h"
@@ -13,6 +15,12 @@ using p2pbank::from_wire;
 namespace records = customer_records;
 
 namespace {
+
+constexpr std::string_view kBank = "bank:";  // and the cohort: its initiators
+
+bool is_of_bank(std::string_view initiator) {
+    return initiator.starts_with(kBank);
+}
 
 Error bad(const char* what) {
     return Error{"bad-record", std::string("a record does not fit: ") + what};
@@ -411,6 +419,7 @@ void State::apply_cohort_ended(const records::CohortEnded& ended) {
     cohort_name.clear();
     roster_issued_ms = roster_expires_ms = 0;
     peers.clear();
+    forget_refused_of_peers();
     operation.reset();
     held_back.clear();
     recovering = false;
@@ -494,6 +503,29 @@ void State::raise_known_epoch(std::string_view peer_name, Epoch to) {
 void State::refuse(const OperationId& id) {
     const auto [at, fresh] = refused.try_emplace(id.initiator, id);
     if (!fresh && at->second < id) at->second = id;
+    if (fresh && is_of_bank(id.initiator)) forget_refused_of_bank(at);
+}
+
+// The bank has an initiator for each cohort, and cohorts come and go. Its operations rise over all
+// of them, and it knows how each has ended: the oldest, but for `newest`, are the ones to forget.
+void State::forget_refused_of_bank(Refused::const_iterator newest) {
+    size_t count = 0;
+    auto oldest = refused.cend();
+    for (auto it = refused.lower_bound(kBank); it != refused.end() && is_of_bank(it->first); ++it) {
+        ++count;
+        const auto order = [](const OperationId& id) { return std::tie(id.epoch, id.counter); };
+        if (it != newest &&
+            (oldest == refused.cend() || order(it->second) < order(oldest->second))) {
+            oldest = it;
+        }
+    }
+    if (count > limits::kMaxRefusedOfBank) refused.erase(oldest);
+}
+
+// Of peers: whoever is in no cohort, or in another one, takes nothing that they said in this one.
+void State::forget_refused_of_peers() {
+    std::erase_if(refused,
+                  [&](const auto& one) { return one.first != name && !is_of_bank(one.first); });
 }
 
 void State::remember(ActivityKind kind, std::string what, uint64_t number, Money amount,

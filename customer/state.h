@@ -188,7 +188,8 @@ class State {
     std::optional<wire::SignedStatement> exit_statement;  // while the account is being closed
     std::optional<Operation> operation;
     std::vector<HoldBack> held_back;
-    std::map<std::string, OperationId, std::less<>> refused;  // the newest, for each initiator
+    using Refused = std::map<std::string, OperationId, std::less<>>;
+    Refused refused;  // the newest, for each initiator
     ActivityLog activity;
     std::optional<OpenDeal> deal;
     uint64_t deals = 0;  // the number of the newest
@@ -218,6 +219,8 @@ class State {
     uint64_t at_ms_ = 0;  // of the record being applied
     void raise_known_epoch(std::string_view peer_name, Epoch to);
     void refuse(const OperationId& id);
+    void forget_refused_of_bank(Refused::const_iterator newest);
+    void forget_refused_of_peers();
     void remember(ActivityKind kind, std::string what, uint64_t number, Money amount,
                   std::string note = {});
 };

@@ -24,6 +24,7 @@ namespace {
 constexpr size_t kLinesOfStory = 100;
 // One seed in so many runs with the real curves, if the user does not choose.
 constexpr uint64_t kRealKeysEvery = 16;
+constexpr double kMostSwarmMinutes = 1e6;
 
 struct Arguments {
     uint64_t seed = 1;
@@ -149,6 +150,10 @@ std::optional<std::string> complaint_about(Arguments& arguments) {
     if (arguments.keys != "mixed" && arguments.keys != "real" && arguments.keys != "ideal") {
         return "--keys is real, ideal or mixed";
     }
+    // Also "not a number".
+    if (arguments.swarm && !(*arguments.swarm > 0 && *arguments.swarm <= kMostSwarmMinutes)) {
+        return "--swarm takes minutes, more than 0";
+    }
     if (!arguments.seeds.empty() && !parse_range(arguments.seeds)) return "--seeds is as in 1..100";
     arguments.run.mode = *mode;
     arguments.run.faults = *faults;
@@ -251,11 +256,21 @@ int main(int argc, char** argv) {
         "Runs the real bank and customers in a simulated world that loses, delays and corrupts "
         "datagrams and kills processes at any moment, and looks after every event whether money "
         "was lost or made. The same seed gives the same run.");
-    app.add_option("--seed", arguments.seed, "Run this seed")->capture_default_str();
-    app.add_option("--seeds", arguments.seeds, "Run these, as in 1..100");
+    // Below zero a number would be taken for a very large one.
+    const CLI::Range counts(int64_t{0}, INT64_MAX - 1);
+    const auto some = [](const std::string& text) {
+        return text.empty() ? "is empty: leave it out, or say which" : "";
+    };
+    auto* seed = app.add_option("--seed", arguments.seed, "Run this seed")
+                     ->check(counts)
+                     ->capture_default_str();
+    app.add_option("--seeds", arguments.seeds, "Run these, as in 1..100")
+        ->check(some)
+        ->excludes(seed);
     app.add_option("--customers", arguments.run.customers, "How many; by default the seed decides")
         ->check(CLI::Range(1, 200));
     app.add_option("--steps", arguments.run.steps, "Commands, and bursts of commands, to type")
+        ->check(counts)
         ->capture_default_str();
     app.add_option("--mode", arguments.mode, "Stable storage: journal, checkpoint or mixed")
         ->capture_default_str();
@@ -268,16 +283,17 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_flag("--liar", arguments.run.liar, "The first customer lies to the bank and its peers");
     app.add_option("--swarm", arguments.swarm,
-                   "For so many minutes: seeds from --seed on, on all processors, until one fails")
-        ->check(CLI::PositiveNumber);
+                   "For so many minutes: seeds from --seed on, on all processors, until one fails");
     app.add_option("--jobs", arguments.jobs, "Processes for --seeds and --swarm")
         ->check(CLI::Range(1, 1'024));
     app.add_option("--shrink", arguments.most_shrinking,
                    "Runs to spend on making a failing one smaller; 0: none")
+        ->check(counts)
         ->capture_default_str();
     app.add_option("--only-steps", arguments.only_steps,
-                   "Of the steps only these happen, as in 1,4..7, or none");
-    app.add_option("--only-faults", arguments.only_faults, "The same for faults");
+                   "Of the steps only these happen, as in 1,4..7, or none")
+        ->check(some);
+    app.add_option("--only-faults", arguments.only_faults, "The same for faults")->check(some);
     app.add_flag("--verbose", arguments.verbose, "Tell everything that happens");
     app.add_option("--trace", arguments.trace,
                    "Write what the nodes do to this file, as they would");

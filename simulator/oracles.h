@@ -34,9 +34,12 @@
 //                           checks of the bank must not be what makes the protocol hold
 //   nobody-gives-up         no process stops of itself: the simulated disk does not lie
 //
-// Machines add their own: journal-keeps-whole-frames, disk-works, timers-move-on,
-// store-before-records, one-store. The random runner adds: all-ends-well (liveness) and
-// the-audit-agrees.
+// replay-equals-live is looked at every now and then and at each restart, the books at rest.
+//
+// Machines add their own: journal-opens, journal-keeps-whole-frames, flips-are-noticed, disk-works,
+// timers-move-on, store-before-records, one-store, only-the-bank-has-a-table. The network adds:
+// nothing-in-clear, no-amplification. The random runner adds: all-ends-well (liveness) and
+// the-audit-agrees. no-process-dies: a check inside a node has ended its process (isolated.h).
 //
 // Owned by the world.
 #pragma once

@@ -78,7 +78,9 @@ inline constexpr size_t kRowsOnPage = 100;  // of what may be long: products, pu
 // Operations
 
 inline constexpr size_t kMaxHoldBacks = 4'096;
-inline constexpr size_t kMaxRefusedOperations = 256;  // for each initiator only the newest matters
+// For each initiator the newest: of the members of one cohort, and of the bank for cohorts.
+inline constexpr size_t kMaxRefusedOfBank = 64;
+inline constexpr size_t kMaxRefusedOperations = kMaxCohort + kMaxRefusedOfBank;
 inline constexpr int kMaxOperationTries = 8;
 inline constexpr int kMaxReasonsInVote = 4;  // of each participant; they are for people
 static_assert(kMaxCohort * (kMaxNameBytes + 8 + kMaxReasonsInVote * (kMaxNameBytes + 14)) <

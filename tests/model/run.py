@@ -178,7 +178,12 @@ def main():
         print("\n".join([text, *more]))
         return 0 if outcome == "passed" else 1
 
+    if options.jobs < 1:
+        parser.error("--jobs takes a number from 1 on")
     chosen = [w for w in WORLDS if options.long or not w.long]
+    for word in options.words:
+        if not any(word in w.name or word in w.defines for w in chosen):
+            parser.error(f"no world has {word!r} in its name; --list shows them, with --long more")
     if options.words:
         chosen = [w for w in chosen if any(x in w.name or x in w.defines for x in options.words)]
     if options.list:

@@ -20,6 +20,8 @@ import unittest
 FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER))
 
+from programs import BIN  # noqa: E402
+
 
 def all_tests():
     """The ids of all tests, with those that take long first so that the end is not a long wait."""
@@ -74,10 +76,19 @@ def main():
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
 
-    tests = [t for t in all_tests() if not options.words or any(w in t for w in options.words)]
+    if options.jobs < 1 or options.repeat < 1:
+        parser.error("--jobs and --repeat take a number from 1 on")
+    tests = all_tests()
+    for word in options.words:
+        if not any(word in test for test in tests):
+            parser.error(f"no test has {word!r} in its name; --list shows them")
+    tests = [t for t in tests if not options.words or any(w in t for w in options.words)]
     if options.list:
         print("\n".join(tests))
         return 0
+    missing = [name for name in ("bank", "customer") if not os.access(BIN / name, os.X_OK)]
+    if missing:
+        parser.error(f"no {' and no '.join(missing)} in {BIN}: build first, or set P2PBANK_BIN")
     count = {"passed": 0, "failed": 0, "skipped": 0}
     # Each worker is a process with a single thread of tests: children are tied to its life.
     pool = concurrent.futures.ProcessPoolExecutor(

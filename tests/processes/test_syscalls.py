@@ -7,6 +7,7 @@ place: P2PBANK_SYSCALL=table:renameat:3 takes that place only, in the tests that
 """
 
 import os
+import re
 import unittest
 
 import injection
@@ -67,7 +68,11 @@ def chosen(found, sample, always=TURNS):
     if "P2PBANK_SYSCALL" in os.environ:
         return [place for place in found if str(place) == os.environ["P2PBANK_SYSCALL"]]
     if "P2PBANK_EVERY_SYSCALL" in os.environ:
-        share, shares = map(int, os.environ["P2PBANK_EVERY_SYSCALL"].split("/"))
+        text = os.environ["P2PBANK_EVERY_SYSCALL"]
+        match = re.fullmatch("([0-9]+)/([0-9]+)", text)
+        share, shares = map(int, match.groups()) if match else (0, 0)
+        if not 1 <= share <= shares:
+            raise ValueError(f"P2PBANK_EVERY_SYSCALL is a share as in 2/5, not {text!r}")
         return found[share - 1 :: shares]
     return spread(found, sample, always)
 

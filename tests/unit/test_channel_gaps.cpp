@@ -1,4 +1,5 @@
-// Gaps in what was received: each has to fit into a settlement, so there is a limit.
+// The limits of a channel: gaps in what was received, each of which has to fit into a settlement,
+// and the sum of what was sent.
 #include <doctest/doctest.h>
 
 #include "common/base/limits.h"
@@ -56,4 +57,25 @@ TEST_CASE("channels: one message does not leave more gaps than there may be") {
     send(50);
     CHECK(gaps() == limits::kMaxReceivedIntervals);
     CHECK(cohort.state().peers.at("bob").channel.received.count() == gaps());
+}
+
+TEST_CASE("channels: what can be sent to one peer in a cohort has a limit, and says so") {
+    CohortWorld cohort(CohortWorld::settings(true));
+    const std::string most = std::to_string(limits::kMaxAmountUnits);
+    for (int i = 0; i < 10; ++i) {
+        REQUIRE(cohort.world.answer_to("deposit " + most).code.empty());
+        REQUIRE(cohort.world.answer_to("transfer " + most + " bob").code.empty());
+    }
+    const auto refused = [&] {
+        const Money before = cohort.state().totals.balance;
+        const Answer answer = cohort.world.answer_to("transfer 0.01 bob");
+        CHECK(answer.code == "limit");
+        CHECK(cohort.state().totals.balance == before);
+        return answer.text;
+    };
+    CHECK(refused().find("take a checkpoint first") == std::string::npos);
+    // It would not help.
+    CHECK(cohort.world.answer_to("checkpoint").outcome == Outcome::success);
+    CHECK(refused().find("can be sent to bob") != std::string::npos);
+    CHECK(cohort.world.answer_to("transfer 0.01 carol").outcome == Outcome::success);
 }

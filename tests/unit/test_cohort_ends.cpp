@@ -99,9 +99,9 @@ struct Ending : BankWorld {
             if (!freeze) pass(milliseconds(50));
         }
         REQUIRE(freeze);
-        for (const auto& [name, member] : members) {
-            CAPTURE(name);
-            CHECK(settles(name, *freeze, wire::OPERATION_FREEZE));
+        for (const auto& member : members) {
+            CAPTURE(member.first);
+            CHECK(settles(member.first, *freeze, wire::OPERATION_FREEZE));
         }
         aborted = 0;
         for (const auto& [name, member] : members) {

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "common/base/limits.h"
 #include "tests/unit/state_helpers.h"
 
 using namespace p2pbank;
@@ -174,4 +175,34 @@ TEST_CASE("customer state: a pruned entry leaves the others where they are") {
     CHECK(alice.bob().entry(Label(3)) == nullptr);
     REQUIRE(alice.bob().entry(Label(5)) != nullptr);
     CHECK(alice.bob().entry(Label(5))->label == Label(5));
+}
+
+TEST_CASE("customer state: what was refused is forgotten with the cohort, and the bank's oldest") {
+    AliceState alice;
+    const auto refuse = [&](const OperationId& id) {
+        Record record;
+        to_wire(id, record.mutable_refused()->mutable_operation());
+        alice.apply(record);
+    };
+    refuse(kOperationOfBob);
+    refuse({"alice", 1, 1});
+    constexpr uint64_t kMany = 3 * limits::kMaxRefusedOfBank;
+    // In the order of their numbers, but one comes late.
+    for (uint64_t i = 3; i <= kMany; ++i) refuse({"bank:other-" + std::to_string(i), 1, i});
+    refuse({"bank:late", 1, 2});
+    CHECK(alice.state.refused.size() == limits::kMaxRefusedOfBank + 2);
+    CHECK(alice.state.is_refused({"bank:late", 1, 2}));
+    CHECK(alice.state.is_refused({"bank:other-" + std::to_string(kMany), 1, kMany}));
+    CHECK_FALSE(alice.state.is_refused({"bank:other-3", 1, 3}));
+    CHECK(alice.state.is_refused(kOperationOfBob));
+
+    Record ended;
+    ended.mutable_cohort_ended()->set_cohort(1);
+    to_wire(alice.state.totals, ended.mutable_cohort_ended()->mutable_totals());
+    alice.apply(ended);
+    CHECK_FALSE(alice.state.in_cohort());
+    CHECK_FALSE(alice.state.is_refused(kOperationOfBob));
+    CHECK(alice.state.is_refused({"alice", 1, 1}));
+    CHECK(alice.state.is_refused({"bank:other-" + std::to_string(kMany), 1, kMany}));
+    CHECK(alice.state.refused.size() == limits::kMaxRefusedOfBank + 1);
 }
