@@ -13,10 +13,10 @@
 //   history-replays         after a crash the records tell the facts that they told before, at the
 //                           same positions; positions never fall, and none is missing
 //   deals-are-kept          a customer has what the bank has settled and cancelled: at its
-//   permanent
-//                           checkpoint what is settled, live what is pending too, nowhere what is
-//                           cancelled; what was answered as settled stays so, and what was answered
-//                           as pending is cancelled only by a rollback or the end of a cohort
+//                           permanent checkpoint what is settled, live what is pending too, nowhere
+//                           what is cancelled; what was answered as settled stays so, and what was
+//                           answered as pending is cancelled only by a rollback or the end of a
+//                           cohort
 //   tokens-wait             nobody is told a token before its deal has settled; no two are the same
 //   loans-stay-positive     what is outstanding of a loan is not below zero, and nobody pays more
 //                           than ends it; no account is closed with an open loan
