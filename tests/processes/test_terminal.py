@@ -24,6 +24,17 @@ def customer_at_terminal(world, *flags, **environment):
     )  # fmt: skip
 
 
+def cohort_with_bob(world, alice):
+    """Alice opens her account at her terminal, and bob, who is returned, forms a cohort with her."""
+    alice.see("customer> ")
+    alice.type("open alice 100\n")
+    alice.see("SUCCESS open")
+    bob = world.customer("bob", opening="100")
+    bob.ok("new-cohort bob 2")
+    alice.see("is now in cohort-1")
+    return bob
+
+
 class Questions(unittest.TestCase):
     """Answers to questions are no commands: they are edited by a few keys."""
 
@@ -58,12 +69,7 @@ class Questions(unittest.TestCase):
 
     def test_what_happens_meanwhile_does_not_hide_them(self):
         with World() as world, customer_at_terminal(world) as alice:
-            alice.see("customer> ")
-            alice.type("open alice 100\n")
-            alice.see("SUCCESS open")
-            bob = world.customer("bob", opening="100")
-            bob.ok("new-cohort bob 2")
-            alice.see("is now in cohort-1")
+            bob = cohort_with_bob(world, alice)
             alice.type("register a@example.org\n")
             alice.see("Name: ")
             alice.type("Ali")
@@ -152,12 +158,7 @@ class Lines(unittest.TestCase):
 
     def test_a_long_line_in_a_narrow_window_survives_what_others_do(self):
         with World() as world, customer_at_terminal(world) as alice:
-            alice.see("customer> ")
-            alice.type("open alice 100\n")
-            alice.see("SUCCESS open")
-            bob = world.customer("bob", opening="100")
-            bob.ok("new-cohort bob 2")
-            alice.see("is now in cohort-1")
+            bob = cohort_with_bob(world, alice)
             alice.resize(24)
             alice.type("deposit 5 --note a-note-that-goes-over-several-rows")
             alice.see("rows")
