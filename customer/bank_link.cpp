@@ -120,13 +120,23 @@ void BankLink::ask() {
         return;
     }
     wire::Command* command = request.message.mutable_command();
-    if (command->has_exit() && context_.state.operation) {
-        // It has begun since the bank was asked whether it is there: what it settles comes first.
-        answer(failure("busy", "in the middle of a checkpoint; nothing was changed, try again"));
-        return;
-    }
     command->set_request(next_request_++);
     send_request();
+}
+
+// What has begun since the bank was asked whether it is there: what it settles comes first, and in
+// a cohort others count on what this account still holds.
+std::optional<Answer> BankLink::why_not_exit() const {
+    const State& state = context_.state;
+    if (state.phase == Phase::exiting) return std::nullopt;
+    if (state.operation || state.is_suspended()) {
+        return failure("busy", "in the middle of a checkpoint; nothing was changed, try again");
+    }
+    if (state.in_cohort()) {
+        return failure("in-cohort",
+                       "the account is in " + state.cohort_name + "; delete-cohort comes first");
+    }
+    return std::nullopt;
 }
 
 // The account is being closed from now on. What is declared then stays the same across restarts,
@@ -203,6 +213,7 @@ void BankLink::send_request() {
     if (request.stage == Stage::asked) {
         if (request.message.command().has_exit() &&
             !request.message.command().exit().has_statement()) {
+            if (auto why_not = why_not_exit()) return answer(std::move(*why_not));
             if (!can_declare(context_)) return;  // again when the bank's key is known
             *request.message.mutable_command()->mutable_exit()->mutable_statement() =
                 last_statement();

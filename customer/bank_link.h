@@ -97,6 +97,7 @@ class BankLink {
 
     void begin(Request request);
     void ask();
+    std::optional<Answer> why_not_exit() const;
     wire::SignedStatement last_statement();
     bool begin_opening();
     void give_up_opening();

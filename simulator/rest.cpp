@@ -50,6 +50,10 @@ std::string unfinished_at_bank(const World& world) {
         if (account.ended_cohort().value() != 0 && world.find(account.name)) {
             return account.name + " has not acknowledged the end of its cohort";
         }
+        if (process && !account.exited &&
+            account.epoch < world.customer(*process)->state().epoch.value()) {
+            return "the bank has not heard of the epoch of " + account.name;
+        }
     }
     return "";
 }

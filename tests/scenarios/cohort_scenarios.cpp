@@ -265,3 +265,23 @@ TEST_CASE("exit: not while in a cohort; then the last balance is settled and the
         stage.comes_to_rest();
     });
 }
+
+TEST_CASE("exit: who joins a cohort while the bank is asked whether it is there stays open") {
+    in_both_modes([](StableMode mode) {
+        Stage stage(mode, 2, Stage::Cohort::none);
+        const auto rule = stage.drop([](auto&, auto& to, auto& datagram) {
+            return to == "alice" && datagram.has_probe() && datagram.probe().answer();
+        });
+        const CommandId exit = stage.types("alice", "exit");
+        stage.does("bob", "new-cohort bob 2");
+        CHECK(stage.until([&] { return stage.of("alice").in_cohort(); }));
+        stage.lift(rule);
+        CHECK(stage.wait(exit) ==
+              "FAILURE in-cohort: the account is in cohort-1; delete-cohort comes first");
+        CHECK(stage.of("alice").phase == customer::Phase::open);
+        stage.does("bob", "transfer 5 alice");
+        stage.does("alice", "checkpoint");
+        CHECK(stage.row("alice") == "105,cohort-1");
+        stage.comes_to_rest();
+    });
+}
