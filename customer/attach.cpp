@@ -27,6 +27,7 @@ void BankLink::attach() {
         attach->set_signing_key(secure::to_bytes(context_.identity.keys().signing));
     }
     context_.send_to_bank(message);
+    asked_since_ = true;
     attach_at_ =
         context_.now + (attached_ ? timing::kAttachRefresh : attach_retry_.next(context_.random));
     if (rosters_.is_due()) rosters_.ask();
@@ -109,15 +110,7 @@ bool BankLink::is_old_copy(const wire::AttachReply& reply) {
     // What the bank has committed is permanent here too, or settled and in doubt. A late reply says
     // less, which means nothing.
     const uint64_t committed = reply.statements();
-    behind_ = committed < state.statements ? behind_ + 1 : 0;
-    if (behind_ == kBehindForCertain) {
-        context_.notice(Severity::error,
-                        "the bank has " + std::to_string(committed) +
-                            " statements of this account, which has made " +
-                            std::to_string(state.statements) +
-                            ": its data have been put back to an older state. It takes no "
-                            "checkpoint of this account any more: tell its operator");
-    }
+    look_whether_bank_is_behind(reply);
     if (committed < state.statements || committed == 0) return false;
     const bool settled = state.operation && !state.operation->statement.statement().empty();
     const uint64_t known = state.statements + (settled ? 1 : 0);
@@ -129,6 +122,24 @@ bool BankLink::is_old_copy(const wire::AttachReply& reply) {
     context_.refuse_to_go_on("the bank has another statement " + std::to_string(committed) +
                              " of it than its own storage");
     return true;
+}
+
+void BankLink::look_whether_bank_is_behind(const wire::AttachReply& reply) {
+    if (reply.statements() >= context_.state.statements) {
+        behind_ = 0;
+        context_.bank_behind.reset();
+        return;
+    }
+    if (context_.bank_behind) {
+        context_.bank_behind = reply.statements();
+        return;
+    }
+    attach_at_ = std::min(attach_at_, context_.now + timing::kAttachRetry);
+    if (!asked_since_) return;  // several answers to one question
+    asked_since_ = false;
+    if (++behind_ < kBehindForCertain) return;
+    context_.bank_behind = reply.statements();
+    context_.notice(Severity::error, bank_is_behind(context_));
 }
 
 void BankLink::on_account_offer(const wire::AccountOffer& offer) {

@@ -107,6 +107,8 @@ class BankLink {
     void attach();
     // Whether the bank has seen more of this account than its state says; then it stops.
     bool is_old_copy(const wire::AttachReply& reply);
+    // The other way round: the bank has seen less than it once had.
+    void look_whether_bank_is_behind(const wire::AttachReply& reply);
     void lost_to_other_key();
     void attached_after_bind();
     void on_exit_reply(const wire::Reply& reply);
@@ -130,8 +132,9 @@ class BankLink {
     Backoff attach_retry_;
     bool attached_ = false;
     bool heard_ = false;
-    uint64_t run_;    // told when attaching
-    int behind_ = 0;  // how often in a row the bank knew less than this customer
+    uint64_t run_;              // told when attaching
+    int behind_ = 0;            // how often in a row the bank knew less than this customer
+    bool asked_since_ = false;  // since it was counted
 };
 
 }  // namespace p2pbank::customer

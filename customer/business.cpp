@@ -127,7 +127,7 @@ bool Customer::start_deal(CommandId id, const Words& words) {
 std::optional<Answer> Customer::begin_deal(CommandId id, const Words& words) {
     const std::string_view verb = words[0];
     if (words.size() != 3) return usage(verb);
-    if (context_.other_key) return other_key();
+    if (auto why_not = why_not_settle()) return why_not;
     if (context_.state.phase != Phase::open) {
         return context_.state.phase == Phase::none
                    ? no_account()
@@ -353,6 +353,15 @@ void Customer::start_bind(CommandId id, const Words& words) {
     pass_on(id, {"bind", std::string(words[1])});
 }
 
+// Nothing if the bank can settle for this account; otherwise why not.
+std::optional<Answer> Customer::why_not_settle() const {
+    if (context_.other_key) return other_key();
+    if (context_.bank_behind) {
+        return failure("bank-behind", "nothing was changed: " + bank_is_behind(context_));
+    }
+    return std::nullopt;
+}
+
 Answer Customer::other_key() const {
     const std::string& name = context_.state.name;
     return failure("other-key", "the bank knows account " + name +
@@ -366,6 +375,7 @@ void Customer::start_close(CommandId id, const Words& words) {
     if (words.size() > 2) return answer(id, usage("close"));
     if (words.size() == 2 && !check_own_name(id, words[1])) return;
     if (!check_account(id)) return;
+    if (auto why_not = why_not_settle()) return answer(id, std::move(*why_not));
     const State& state = context_.state;
     if (state.in_cohort()) {
         return answer(id, failure("in-cohort", "the account is in " + state.cohort_name +

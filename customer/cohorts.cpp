@@ -42,8 +42,10 @@ void Operations::on_join_request(const wire::JoinRequest& request) {
         return;
     }
     if (state.phase != Phase::open || state.in_cohort() || state.operation || state.deal ||
-        state.is_refused(id) || request.cohort() == 0) {
-        refuse_settlement(request.operation(), state.in_cohort() ? "in-cohort" : "busy");
+        state.is_refused(id) || request.cohort() == 0 || context_.bank_behind) {
+        refuse_settlement(request.operation(), context_.bank_behind ? "bank-behind"
+                                               : state.in_cohort()  ? "in-cohort"
+                                                                    : "busy");
         return;
     }
     begin_tentative(id, wire::OPERATION_JOIN, "", CohortId(request.cohort()),
@@ -61,8 +63,10 @@ void Operations::on_freeze_request(const wire::FreezeRequest& request) {
     }
     if (state.cohort != CohortId(request.cohort())) return;
     if (state.phase != Phase::open || state.operation || state.deal || state.recovering ||
-        state.restore_due || state.is_refused(id)) {
-        refuse_settlement(request.operation(), state.recovering ? "recovering" : "busy");
+        state.restore_due || state.is_refused(id) || context_.bank_behind) {
+        refuse_settlement(request.operation(), context_.bank_behind ? "bank-behind"
+                                               : state.recovering   ? "recovering"
+                                                                    : "busy");
         return;
     }
     begin_tentative(id, wire::OPERATION_FREEZE, "", state.cohort, state.cohort_name);

@@ -245,6 +245,7 @@ void Customer::start_exit(CommandId id, const Words& words) {
     if (words.size() > 2) return answer(id, usage_failure(command_table(), "exit"));
     if (words.size() == 2 && !check_own_name(id, words[1])) return;
     if (!check_account(id)) return;
+    if (auto why_not = why_not_settle()) return answer(id, std::move(*why_not));
     if (context_.state.in_cohort()) {
         return answer(id, failure("in-cohort", "the account is in " + context_.state.cohort_name +
                                                    "; delete-cohort comes first"));
@@ -270,6 +271,7 @@ void Customer::start_new_cohort(CommandId id, const Words& words) {
     if (!check_own_name(id, words[1])) return;
     const auto count = parse_count(words[2]);
     if (!count) return answer(id, failure(count.error()));
+    if (auto why_not = why_not_settle()) return answer(id, std::move(*why_not));
     if (context_.state.in_cohort()) {
         return answer(id, failure("in-cohort",
                                   "the account is in " + context_.state.cohort_name + " already"));
@@ -459,6 +461,9 @@ void Customer::tell_undone_transfers() {
 
 void Customer::start_operation(CommandId id, wire::OperationKind kind) {
     if (!check_account(id)) return;
+    if (auto why_not = why_not_settle(); why_not && kind == wire::OPERATION_CHECKPOINT) {
+        return answer(id, std::move(*why_not));
+    }
     own_.emplace();
     own_->command = id;
     own_->kind = kind;

@@ -157,4 +157,16 @@ void Context::refuse_to_go_on(const std::string& why) {
     effects->stop(4);
 }
 
+std::string bank_is_behind(const Context& context) {
+    const State& state = context.state;
+    return "the bank has " + std::to_string(context.bank_behind.value_or(0)) +
+           " statements of this account, which has made " + std::to_string(state.statements) +
+           ": its data were lost, or put back to an older state. Its operator puts the newest ones "
+           "back, or types: unbind " +
+           state.name +
+           " (the account then stands at the bank's balance); after that, start this program "
+           "with another --state and --name " +
+           state.name;
+}
+
 }  // namespace p2pbank::customer

@@ -63,6 +63,9 @@ struct Context {
     std::optional<TimePoint> bank_silent_since;
     // The bank says that the account is another key's: it does nothing for this process.
     bool other_key = false;
+    // How many statements of this account the bank has, if for certain fewer than were made here:
+    // its data were lost, or put back to an older state. It can settle nothing for this process.
+    std::optional<uint64_t> bank_behind;
     bool bad_roster_told = false;
 
     bool sealed() const { return !settings.insecure; }
@@ -99,6 +102,9 @@ struct Context {
     // confirmed. Going on could spend the same money twice.
     void refuse_to_go_on(const std::string& why);
 };
+
+// What is wrong, and the way out, while `bank_behind` is known.
+std::string bank_is_behind(const Context& context);
 
 }  // namespace customer
 }  // namespace p2pbank

@@ -128,6 +128,7 @@ class Customer : public Node {
     void told(CommandId id, const wire::Told& told);
     void start_close(CommandId id, const Words& words);
     void start_bind(CommandId id, const Words& words);
+    std::optional<Answer> why_not_settle() const;
     Answer other_key() const;
 
     // activity.cpp

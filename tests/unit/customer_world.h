@@ -240,7 +240,9 @@ class CustomerWorld {
 
     RecordedEffects effects;
     wire::AttachReply attach_reply;  // what the bank says to whoever attaches with a name
-    std::string offer;               // the account that it has for a process without one
+    // Otherwise it has the statements that this customer has made, unless attach_reply names some.
+    bool bank_lost_its_data = false;
+    std::string offer;  // the account that it has for a process without one
     std::function<wire::AnswerText(const wire::Ask&)> tell = [](const wire::Ask&) {
         return wire::AnswerText();
     };
@@ -299,6 +301,10 @@ class CustomerWorld {
             reply.mutable_account_offer()->set_name(offer);
         } else if (message.has_attach()) {
             *reply.mutable_attach_reply() = attach_reply;
+            if (!bank_lost_its_data && attach_reply.statements() == 0) {
+                reply.mutable_attach_reply()->set_statements(state().statements);
+                reply.mutable_attach_reply()->set_statement_digest(state().statement_digest);
+            }
         } else if (message.command().has_open()) {
             attach_reply.set_known(true);
             reply.mutable_reply()->set_request(message.command().request());

@@ -73,3 +73,27 @@ TEST_CASE("old copy: the bank has committed a statement that is not here") {
         CHECK(world.effects.stopped == -1);
     }
 }
+
+TEST_CASE("old copy: the bank has lost what it knew, and every command that settles says so") {
+    CohortWorld cohort;
+    CustomerWorld& world = cohort.world;
+    CHECK(world.answer_to("checkpoint").outcome == Outcome::success);
+    REQUIRE(world.state().statements == 2);
+    world.bank_lost_its_data = true;
+    world.run(seconds(15));  // one refresh, and two questions more at once
+    CHECK(world.noticed("the bank has 0 statements of this account, which has made 2") == 1);
+    for (const char* line : {"checkpoint", "exit", "close", "new-cohort alice 2", "buy lamp-1 1",
+                             "pay Water 3", "loan 10 3", "repay 1 1"}) {
+        INFO(std::string(line));
+        const Answer answer = world.answer_to(line);
+        CHECK(answer.code == "bank-behind");
+        CHECK(answer.text.find("unbind alice") != std::string::npos);
+    }
+    CHECK(world.answer_to("deposit 5").outcome == Outcome::success);
+    // With the newest data back all is well.
+    wire::AttachReply reply;
+    reply.set_statements(2);
+    reply.set_statement_digest(world.state().statement_digest);
+    attach_again(world, reply);
+    CHECK(world.answer_to("checkpoint").outcome == Outcome::success);
+}
