@@ -1,4 +1,6 @@
 // Loans and their schedules. Part of Desk.
+#include <algorithm>
+
 #include "bank/desk.h"
 #include "common/base/limits.h"
 #include "common/base/names.h"
@@ -11,15 +13,20 @@ void Desk::loans(const Asker& asker, const Words& words) {
     const auto& business = context_.state.business;
     std::vector<uint64_t> ids;
     if (words.size() == 1 && asker.is_console()) {
-        for (auto at = business.loans().rbegin();
-             at != business.loans().rend() && ids.size() < limits::kRowsOnPage; ++at) {
-            ids.push_back(at->first);
-        }
+        for (const auto& [id, loan] : business.loans()) ids.push_back(id);
     } else {
         const auto whose = subject(asker, words.size() == 2 ? &words[1] : nullptr, "loans");
         if (!whose) return reply(asker, failure(whose.error()));
         ids = business.deals_of(whose.value()).loans;
     }
+    // The newest first, and what is open before what is repaid: what is left out matters least.
+    std::reverse(ids.begin(), ids.end());
+    const auto repaid = std::stable_partition(ids.begin(), ids.end(), [&](uint64_t id) {
+        return !business.loans().at(id).is_repaid(context_.wall_us());
+    });
+    const size_t count = ids.size();
+    const auto open = static_cast<size_t>(repaid - ids.begin());
+    ids.resize(std::min(count, limits::kRowsOnPage));
     std::vector<std::vector<std::string>> rows;
     std::vector<std::vector<Answer::Fact>> facts;
     for (const uint64_t id : ids) {
@@ -39,8 +46,8 @@ void Desk::loans(const Asker& asker, const Words& words) {
                          {"payoff", to_string(now.payoff), true},
                          {"overdue", to_string(now.overdue), true}});
     }
-    Answer answer = success("loans " + std::to_string(rows.size()));
-    answer.fact("count", uint64_t(rows.size()));
+    Answer answer = success("loans " + std::to_string(count));
+    answer.fact("count", uint64_t(count));
     if (!rows.empty()) {
         answer.lines = aligned({{"loan", Align::right},
                                 {"customer", Align::left},
@@ -52,6 +59,10 @@ void Desk::loans(const Asker& asker, const Words& words) {
                                 {"ends with", Align::right},
                                 {"overdue", Align::right}},
                                rows);
+    }
+    if (count > ids.size()) {
+        answer.line("and " + std::to_string(count - ids.size()) +
+                    (open <= ids.size() ? " more, all repaid" : " more"));
     }
     answer.tables.emplace_back("loans", std::move(facts));
     reply(asker, std::move(answer));

@@ -162,6 +162,21 @@ class Loans(unittest.TestCase):
             # The interest is the bank's.
             world.audit_adds_up(balances="490", bank="10", expected="500")
 
+    def test_many_loans_show_the_open_ones_first(self):
+        with World() as world:
+            alice = world.customer("alice", opening="1000")
+            alice.ok("loan 1000 12")
+            for _ in range(101):
+                number = re.match(r"loan (\d+) ", alice.ok("loan 100 1").text).group(1)
+                alice.ok(f"repay {number} 101")
+            for answer in (alice.ok("loans"), world.bank.ok("loans")):
+                self.assertEqual(answer.text, "loans 102")
+                rows = [line for line in answer.lines if re.match(r" *\d+ +alice ", line)]
+                self.assertEqual(len(rows), 100)
+                self.assertRegex(rows[0], r"^ *1 .* active ")
+                self.assertRegex(rows[1], rf"^ *{number} .* repaid ")
+                self.assertEqual(answer.lines[-1].strip(), "and 2 more, all repaid")
+
     def test_in_a_cohort_a_rollback_cancels_loan_and_repayment(self):
         with World() as world:
             alice, _ = world.cohort("alice", "bob", opening="100")
