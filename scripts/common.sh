@@ -3,6 +3,7 @@
 # To be sourced; requires bash. Changes to the project's folder.
 
 set -euo pipefail
+SELF=$(realpath "$0")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Debian packages that a build needs (CMakeLists.txt looks for the same things).
@@ -22,6 +23,12 @@ say() { printf '%s\n' "$*" >&2; }
 die() {
     say "$(basename "$0"): $*"
     exit 2
+}
+
+# What stands at the beginning of the script itself, for --help.
+show_help() {
+    sed -n '2,/^$/s/^# \{0,1\}//p' "$SELF"
+    exit 0
 }
 
 # missing_packages PACKAGE...: those that are not installed, one a line.

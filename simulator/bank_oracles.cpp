@@ -56,7 +56,6 @@ void Oracles::bank_persisted(std::string_view bytes) {
     switch (record.kind_case()) {
         case bank_records::Record::kDecided: {
             const auto& decided_now = record.decided();
-            ++(decided_now.commit() ? world_.tally().commits : world_.tally().aborts);
             if (!decided_now.commit()) break;
             if (decided_now.kind() == wire::OPERATION_CHECKPOINT) check_minimal(decided_now);
             check_cut();
@@ -73,7 +72,6 @@ void Oracles::bank_persisted(std::string_view bytes) {
             break;
         case bank_records::Record::kDealt:
             check_epoch(record.dealt().account(), record.dealt().epoch(), "deal");
-            if (!record.dealt().accepted()) ++world_.tally().deals_refused;
             break;
         case bank_records::Record::kEdited:
             check_edited(record.edited());

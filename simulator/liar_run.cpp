@@ -234,6 +234,7 @@ RunResult LiarRunner::run() {
         result.violation = violation;
     }
     result.tally = world_.tally();
+    world_.proofs().count(result.tally);
     result.digest = world_.digest();
     result.events = world_.schedule().events();
     result.simulated = world_.now() - TimePoint();

@@ -192,6 +192,10 @@ int run_one(const Arguments& arguments) {
         report_failure(settings.seed, *result.violation);
         if (!arguments.verbose) tell_story(arguments, settings, result);
     }
+    if (trace.is_open() && !trace.flush()) {
+        std::cerr << "the trace could not be written to " << arguments.trace << "\n";
+        return 2;
+    }
     std::cout << to_text(result.tally)
               << (result.violation ? "0 seeds passed, 1 failed\n" : "1 seeds passed, 0 failed\n");
     return result.violation ? 1 : 0;

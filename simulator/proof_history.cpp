@@ -35,6 +35,26 @@ void ProofHistory::fact(uint64_t position, Fact fact) {
     told.push_back(std::move(fact));
 }
 
+void ProofHistory::count(Tally& tally) const {
+    for (const auto& [position, facts] : facts_) {
+        for (const Fact& fact : facts) {
+            switch (static_cast<HistoryStatement>(fact.statement)) {
+                case HistoryStatement::deal_made:
+                    ++tally.deals;
+                    break;
+                case HistoryStatement::deal_settled:
+                    ++tally.deals_settled;
+                    break;
+                case HistoryStatement::deal_cancelled:
+                    ++tally.deals_cancelled;
+                    break;
+                default:
+                    break;
+            }
+        }
+    }
+}
+
 JobResult ProofHistory::look_up(const Query& query) const {
     const auto which = static_cast<HistoryQuery>(query.query);
     HistoryStatement wanted = HistoryStatement::statement_committed;

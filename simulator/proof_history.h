@@ -8,6 +8,7 @@
 
 #include "common/core/history.h"
 #include "common/core/jobs.h"
+#include "simulator/tally.h"
 
 namespace p2pbank::simulator {
 
@@ -20,6 +21,8 @@ class ProofHistory final : private FactSink {
 
     // Of all other queries it knows nothing.
     JobResult look_up(const Query& query) const;
+    // How many deals were made, settled and cancelled.
+    void count(Tally& tally) const;
 
   private:
     void fact(uint64_t position, Fact fact) override;

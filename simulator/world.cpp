@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bank/records.pb.h"
 #include "common/base/check.h"
 #include "common/core/describe.h"
 #include "simulator/liar.h"
@@ -320,8 +321,19 @@ void World::happened(const Packet& packet, Fault kind) {
                     " to " + to_string(packet.to) + ")");
 }
 
+void World::count_work(std::string_view bytes) {
+    bank_records::Record record;
+    if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
+    if (record.has_decided()) {
+        ++(record.decided().commit() ? tally_.commits : tally_.aborts);
+    } else if (record.has_dealt() && !record.dealt().accepted()) {
+        ++tally_.deals_refused;
+    }
+}
+
 void World::persisted(Machine& machine, std::string_view record) {
     note_record(machine, record);
+    if (machine.index() == kBank) count_work(record);
     if (liar_) return;
     if (machine.index() == kBank) {
         oracles_->bank_persisted(record);

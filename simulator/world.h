@@ -132,6 +132,7 @@ class World final : private Surroundings {
     Tally& tally() { return tally_; }
     Oracles& oracles() { return *oracles_; }
     BusinessOracles& business() { return business_; }
+    const ProofHistory& proofs() const { return proofs_; }
     const BusinessOracles& business() const { return business_; }
     // The same for two runs that were the same.
     uint64_t digest() const { return digest_.value(); }
@@ -165,6 +166,7 @@ class World final : private Surroundings {
 
     std::string cause() const;
     void note_record(const Machine& machine, std::string_view record);
+    void count_work(std::string_view bank_record);
     KeyBytes key_seed_of(size_t index, const std::string& name, uint64_t seed) const;
     std::unique_ptr<Node> build(size_t index, const std::string& name, uint64_t seed) const;
     void arrive(const Packet& packet);

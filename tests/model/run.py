@@ -11,14 +11,17 @@ the exit status is 0 when none failed. A search that did not see everything has 
 
 import argparse
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from worlds import CUSTOMERS, WORLDS
@@ -50,11 +53,54 @@ class Failed(Exception):
     pass
 
 
-def called(arguments, folder, **more):
-    done = subprocess.run(
-        arguments, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more
-    )
-    return done.returncode, done.stdout
+running = set()  # programs that this one has started
+running_lock = threading.Lock()
+stopping = False
+
+
+def called(arguments, folder, *, timeout=None, **more):
+    with running_lock:
+        if stopping:
+            raise Failed("stopped")
+        program = subprocess.Popen(
+            arguments, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=os.environ | {"TMPDIR": str(folder)}, start_new_session=True, **more,
+        )  # fmt: skip
+        running.add(program)
+    try:
+        text, _ = program.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        kill(program)
+        program.communicate()
+        raise
+    finally:
+        with running_lock:
+            running.discard(program)
+    return program.returncode, text
+
+
+def kill(program):
+    """With all that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(program.pid, signal.SIGKILL)
+
+
+def stop(number, _):
+    """In the main thread: the others end as soon as what they wait for has, and clean up."""
+    raise Stopped(number)
+
+
+class Stopped(BaseException):
+    pass
+
+
+def stop_all(pool):
+    global stopping
+    with running_lock:
+        stopping = True
+        for program in running:
+            kill(program)
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def built(world, folder):
@@ -190,7 +236,10 @@ def main():
         print("\n".join(w.name for w in chosen))
         return 0
     count = {"passed": 0, "failed": 0}
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+    pool = concurrent.futures.ThreadPoolExecutor(options.jobs)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    try:
         runs = [pool.submit(run_one, world) for world in chosen]
         for done in concurrent.futures.as_completed(runs):
             outcome, text, more, seconds = done.result()
@@ -198,6 +247,12 @@ def main():
             print(f"{outcome:>7} {seconds:6.1f} s  model: {text}", flush=True)
             if outcome == "failed" and more:
                 print("\n".join(more), flush=True)
+    except Stopped as stopped:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        stop_all(pool)
+        print(f"stopped by {signal.Signals(stopped.args[0]).name}", file=sys.stderr)
+        return 128 + stopped.args[0]
     print(f"{count['passed']} passed, {count['failed']} failed")
     return 1 if count["failed"] or not count["passed"] else 0
 

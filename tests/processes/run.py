@@ -13,7 +13,9 @@ import io
 import multiprocessing
 import os
 import pathlib
+import signal
 import sys
+import tempfile
 import time
 import unittest
 
@@ -47,8 +49,26 @@ def sentence(test):
     return ": ".join([*words, name.removeprefix("test_").replace("_", " ")])
 
 
+stopping = False  # in a process of the pool: no further test
+
+
+def stop_worker(*_):
+    """What a test has started and made goes with it: its blocks are left as for any exception."""
+    global stopping
+    if not stopping:
+        stopping = True
+        raise KeyboardInterrupt
+
+
+def start_worker():
+    signal.signal(signal.SIGTERM, stop_worker)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C: main() says what is to be
+
+
 def run_one(test):
     """In a process of the pool: one test. Returns (id, "passed"|"failed"|"skipped", text, s)."""
+    if stopping:
+        raise KeyboardInterrupt
     began = time.monotonic()
     suite = unittest.TestLoader().loadTestsFromName(test)
     result = unittest.TestResult()
@@ -68,33 +88,53 @@ def run_one(test):
     return test, "passed", "", seconds
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1))
-    parser.add_argument("--repeat", type=int, default=1, help="run each test this many times")
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("words", nargs="*")
-    options = parser.parse_args()
+class Stopped(BaseException):
+    pass
 
-    if options.jobs < 1 or options.repeat < 1:
-        parser.error("--jobs and --repeat take a number from 1 on")
-    tests = all_tests()
-    for word in options.words:
-        if not any(word in test for test in tests):
-            parser.error(f"no test has {word!r} in its name; --list shows them")
-    tests = [t for t in tests if not options.words or any(w in t for w in options.words)]
-    if options.list:
-        print("\n".join(tests))
-        return 0
-    missing = [name for name in ("bank", "customer") if not os.access(BIN / name, os.X_OK)]
-    if missing:
-        parser.error(f"no {' and no '.join(missing)} in {BIN}: build first, or set P2PBANK_BIN")
-    count = {"passed": 0, "failed": 0, "skipped": 0}
-    # Each worker is a process with a single thread of tests: children are tied to its life.
-    pool = concurrent.futures.ProcessPoolExecutor(
-        options.jobs, mp_context=multiprocessing.get_context("spawn")
-    )
-    with pool:
+
+class Runner:
+    def __init__(self):
+        self.pool = None
+        self.stopped = None
+
+    def stop(self, number, _):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.stopped = Stopped(number)
+        raise self.stopped
+
+    def end_tests(self):
+        """Ends all tests that run; each ends its programs."""
+        if self.pool is None:
+            return
+        workers = list((self.pool._processes or {}).values())
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join(30)
+            worker.kill()
+            worker.join()
+
+    def run(self, options, parser):
+        tests = all_tests()
+        if self.stopped:  # the loader of tests lets nothing through
+            raise self.stopped
+        for word in options.words:
+            if not any(word in test for test in tests):
+                parser.error(f"no test has {word!r} in its name; --list shows them")
+        tests = [t for t in tests if not options.words or any(w in t for w in options.words)]
+        if options.list:
+            print("\n".join(tests))
+            return 0
+        missing = [name for name in ("bank", "customer") if not os.access(BIN / name, os.X_OK)]
+        if missing:
+            parser.error(f"no {' and no '.join(missing)} in {BIN}: build first, or set P2PBANK_BIN")
+        count = {"passed": 0, "failed": 0, "skipped": 0}
+        # Each worker is a process with a single thread of tests: children are tied to its life.
+        pool = self.pool = concurrent.futures.ProcessPoolExecutor(
+            options.jobs, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker
+        )
         runs = {pool.submit(run_one, test): test for test in tests * options.repeat}
         for done in concurrent.futures.as_completed(runs):
             try:
@@ -106,9 +146,36 @@ def main():
             if text:
                 indent = "    " if outcome == "skipped" else ""
                 print(indent + text.rstrip(), flush=True)
-    skipped = f", {count['skipped']} skipped" if count["skipped"] else ""
-    print(f"{count['passed']} passed, {count['failed']} failed{skipped}")
-    return 1 if count["failed"] or not count["passed"] else 0
+        pool.shutdown()
+        skipped = f", {count['skipped']} skipped" if count["skipped"] else ""
+        print(f"{count['passed']} passed, {count['failed']} failed{skipped}")
+        return 1 if count["failed"] or not count["passed"] else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1))
+    parser.add_argument("--repeat", type=int, default=1, help="run each test this many times")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_args()
+
+    if options.jobs < 1 or options.repeat < 1:
+        parser.error("--jobs and --repeat take a number from 1 on")
+    # All that is made by whom ever is in here, and goes at the end, however that comes.
+    with tempfile.TemporaryDirectory(prefix="p2pbank-tests-") as folder:
+        os.environ["TMPDIR"] = folder
+        tempfile.tempdir = None
+        runner = Runner()
+        signal.signal(signal.SIGINT, runner.stop)
+        signal.signal(signal.SIGTERM, runner.stop)
+        try:
+            return runner.run(options, parser)
+        except Stopped as stopped:
+            runner.end_tests()
+            number = stopped.args[0]
+            print(f"stopped by {signal.Signals(number).name}", file=sys.stderr)
+            return 128 + number
 
 
 if __name__ == "__main__":
