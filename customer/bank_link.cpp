@@ -139,18 +139,16 @@ std::optional<Answer> BankLink::why_not_exit() const {
     return std::nullopt;
 }
 
-// The account is being closed from now on. What is declared then stays the same across restarts,
-// unless this customer is in a newer epoch: then the older one counts no more.
+// The account is being closed from now on. What is declared then stays the same across restarts:
+// they go on in the same epoch, or the bank would cancel the deals that it counts.
 wire::SignedStatement BankLink::last_statement() {
     const State& state = context_.state;
-    if (state.exit_statement) {
-        const auto statement = read_statement(*state.exit_statement);
-        if (statement && Epoch(statement->epoch()) == state.epoch) return *state.exit_statement;
+    if (!state.exit_statement) {
+        State::Record record;
+        *record.mutable_exiting()->mutable_statement() =
+            declare(context_, OperationId(), wire::OPERATION_NONE);
+        context_.commit_with_live(record);
     }
-    State::Record record;
-    *record.mutable_exiting()->mutable_statement() =
-        declare(context_, OperationId(), wire::OPERATION_NONE);
-    context_.commit(record);
     return *state.exit_statement;
 }
 

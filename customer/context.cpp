@@ -88,12 +88,16 @@ void Context::commit(State::Record& record) {
     effects->persist(record.SerializeAsString());
 }
 
-void Context::commit_tentative(State::Record& record) {
+void Context::commit_with_live(State::Record& record) {
     record.set_at_ms(wall_ms());
     const auto applied = state.apply(record);
     P2PBANK_CHECK(applied.ok());
     if (settings.stable == StableMode::checkpoint) {
-        state.live(record.mutable_tentative()->mutable_live(), true);
+        const bool exiting = record.has_exiting();
+        state.live(exiting ? record.mutable_exiting()->mutable_live()
+                           : record.mutable_tentative()->mutable_live(),
+                   true);
+        if (exiting) record.mutable_exiting()->set_deals(state.deals);
     }
     effects->persist(record.SerializeAsString());
 }

@@ -75,8 +75,9 @@ struct Context {
 
     // Applies the record, and persists it where the mode of stable storage asks for that.
     void commit(State::Record& record);
-    // The same for a tentative checkpoint: what is persisted carries `live` in `checkpoint` mode.
-    void commit_tentative(State::Record& record);
+    // The same for a tentative checkpoint, and for the last statement of an account: what is
+    // persisted carries `live` in `checkpoint` mode.
+    void commit_with_live(State::Record& record);
 
     uint64_t wall_ms() const;
 

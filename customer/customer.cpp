@@ -63,9 +63,10 @@ void Customer::start(TimePoint now, Effects& effects) {
     if (state.phase == Phase::none) {
         context_.courier.identify("", context_.random.next());
     } else {
-        // What was not journalled is gone: back to the permanent checkpoint, in a new epoch.
-        const bool restored = state.mode == StableMode::checkpoint && state.boots > 0 &&
-                              state.phase != Phase::opening;
+        // What was not journalled is gone: back to the permanent checkpoint, in a new epoch. While
+        // the account is being closed, or is, all that it has is in the journal.
+        const bool restored =
+            state.mode == StableMode::checkpoint && state.boots > 0 && state.phase == Phase::open;
         State::Record record;
         auto* started = record.mutable_started();
         started->set_boots(state.boots + 1);

@@ -102,7 +102,7 @@ void Operations::begin_tentative(const OperationId& id, wire::OperationKind kind
     *tentative->mutable_statement() = declare(context_, id, kind);
     // Whoever received something from here needs the word for it before it can settle.
     channels_.sign_all();
-    context_.commit_tentative(record);
+    context_.commit_with_live(record);
     proofs_.on_tentative();
     trace("checkpoint-tentative", id);
 }

@@ -132,11 +132,6 @@ Result<void> State::apply(const Record& record) {
                 restore_due = operation && operation->kind != wire::OPERATION_ROLLBACK;
                 if (!restore_due) restore_permanent();
                 recovering = in_cohort();
-                // What was declared as the last is what the account is closed with.
-                const auto last = phase == Phase::exiting && exit_statement
-                                      ? read_statement(*exit_statement)
-                                      : std::nullopt;
-                if (last) totals = from_wire(last->totals());
             }
             return {};
         case Record::kCash:
@@ -226,6 +221,8 @@ Result<void> State::apply(const Record& record) {
             phase = record.exiting().given_up() ? Phase::open : Phase::exiting;
             exit_statement.reset();
             if (record.exiting().has_statement()) exit_statement = record.exiting().statement();
+            deals = std::max(deals, record.exiting().deals());
+            if (record.exiting().has_live()) return apply_live(record.exiting().live());
             return {};
         case Record::kExited:
             phase = Phase::exited;

@@ -392,6 +392,55 @@ TEST_CASE("business: a settlement that its customer has left holds no deal of an
     }
 }
 
+TEST_CASE("business: an account is closed with the deals that are pending, across a restart") {
+    in_both_modes([](StableMode mode) {
+        for (const bool refused : {false, true}) {
+            INFO(refused);
+            Stage stage(mode, 1, Stage::Cohort::none);
+            stock(stage);
+            if (refused) {
+                stage.does(kBank, "set loan-least 1");
+                stage.does("alice", "loan 10 12");
+            }
+            const auto settling = stage.drop([](auto& from, auto&, auto& datagram) {
+                return from == kBank && (datagram.has_settle_ack() || datagram.has_decision());
+            });
+            stage.does("alice", "deposit 7");
+            CHECK(stage.does("alice", "buy apple 4").find(" pending balance ") !=
+                  std::string::npos);
+            stage.lift(settling);
+            stage.pass(seconds(1));
+            const auto closing = stage.drop([](auto&, auto&, auto& datagram) {
+                return datagram.has_command() || datagram.has_reply();
+            });
+            stage.types("alice", "exit");
+            REQUIRE(
+                stage.until([&] { return stage.of("alice").phase == customer::Phase::exiting; }));
+            stage.pass(seconds(1));
+            restart(stage, "alice");
+            CHECK(stage.balance("alice") == (refused ? "105" : "95"));
+            stage.pass(seconds(2));  // attached again
+            stage.lift(closing);
+            if (refused) {
+                CHECK(
+                    stage.until([&] { return stage.of("alice").phase == customer::Phase::open; }));
+                CHECK(stage.balance("alice") == "105");
+                stage.does("alice", "buy apple 1");
+                stage.does("alice", "checkpoint");
+                CHECK(in_stock(stage) == 5);
+                CHECK(own_account(stage, "shop") == "15");
+                stage.comes_to_rest();
+            } else {
+                CHECK(stage.until([&] { return stage.world.last_status(stage.at("alice")) == 0; }));
+                CHECK(stage.row("alice").starts_with("95"));
+                CHECK(in_stock(stage) == 6);
+                CHECK(own_account(stage, "shop") == "12");
+                CHECK(stage.world.business().count().cancelled == 0);
+            }
+        }
+    });
+}
+
 TEST_CASE("business: a deal that first comes after its customer's rollback is not accepted") {
     in_both_modes_and_wires([](StableMode mode, Wire wire) {
         Stage stage(mode, 2, Stage::Cohort::of_all, wire);
