@@ -65,6 +65,10 @@ struct AccountDeals {
     uint64_t number = 0;
     wire::DealReply reply;
     std::vector<uint64_t> loans;
+
+    // Totals of 128 bits, so that whatever is pending can be settled or cancelled in any order.
+    void add_pending(Money amount);
+    void remove_pending(Money amount);
 };
 
 struct BookedPayment {

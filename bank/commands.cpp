@@ -4,6 +4,7 @@
 
 #include "bank/bank.h"
 #include "common/base/names.h"
+#include "common/base/text.h"
 #include "common/base/words.h"
 
 namespace p2pbank {
@@ -246,8 +247,7 @@ Answer Bank::cohorts() const {
         if (cohort.stage == CohortStage::forming) continue;
         std::vector<std::string> members = cohort.members;
         std::sort(members.begin(), members.end());
-        std::string names;
-        for (const std::string& member : members) names += (names.empty() ? "" : ", ") + member;
+        const std::string names = join(members, ", ");
         answer.line(padded(cohort.name, 12) + names +
                     (cohort.stage == CohortStage::freezing ? " (being ended)" : ""));
         rows.push_back({{"name", cohort.name, false}, {"members", names, false}});

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "common/base/text.h"
+
 namespace p2pbank::customer {
 namespace {
 
@@ -38,9 +40,7 @@ std::string undone_since(const State& state, const Checkpoint& cut) {
     } else {
         say("got", dealings, " from the bank");
     }
-    std::string text;
-    for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + part;
-    return text;
+    return join(parts, ", ");
 }
 
 }  // namespace p2pbank::customer

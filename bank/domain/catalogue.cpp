@@ -129,13 +129,4 @@ bool matches(const Product& product, std::string_view folded) {
                        });
 }
 
-std::string join_categories(const std::vector<std::string>& categories, char separator) {
-    std::string out;
-    for (const std::string& category : categories) {
-        if (!out.empty()) out += separator;
-        out += category;
-    }
-    return out;
-}
-
 }  // namespace p2pbank::bank

@@ -52,7 +52,4 @@ Result<uint64_t> restocked(uint64_t in_stock, uint64_t more);
 // `folded` is fold(text).
 bool matches(const Product& product, std::string_view folded);
 
-// "Kitchen,Gifts".
-std::string join_categories(const std::vector<std::string>& categories, char separator = ',');
-
 }  // namespace p2pbank::bank

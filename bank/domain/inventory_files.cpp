@@ -113,7 +113,7 @@ void append_inventory_row(std::string& out, const Product& product) {
     out += ',';
     out += std::to_string(product.quantity);
     out += ',';
-    append_csv_field(out, defuse(join_categories(product.categories, kSeparator)));
+    append_csv_field(out, defuse(join(product.categories, std::string(1, kSeparator))));
     out += '\n';
 }
 
@@ -175,7 +175,7 @@ std::string inventory_txt(const std::vector<Product>& products) {
     rows.reserve(products.size());
     for (const Product& product : products) {
         rows.push_back({product.id, product.name, to_string(product.price),
-                        std::to_string(product.quantity), join_categories(product.categories)});
+                        std::to_string(product.quantity), join(product.categories, ",")});
     }
     std::string out;
     for (const std::string& line : aligned({{"ID"},

@@ -55,10 +55,9 @@ std::string_view name_of(const Deal& deal) {
 }
 
 Fact deal_row(const Deal& deal, std::string_view state, bool imported) {
-    Fact made =
-        fact(HistoryStatement::deal_made, deal.order, deal.account, deal.at_us,
-             day_number_of(deal.at_us), to_string(deal.kind), deal.what, name_of(deal),
-             join_categories(deal.categories, ';'), deal.quantity, deal.amount, deal.token, state);
+    Fact made = fact(HistoryStatement::deal_made, deal.order, deal.account, deal.at_us,
+                     day_number_of(deal.at_us), to_string(deal.kind), deal.what, name_of(deal),
+                     join(deal.categories, ";"), deal.quantity, deal.amount, deal.token, state);
     made.values.push_back(imported ? value(deal.at_us) : Value());
     made.values.push_back(int64_t{imported ? 1 : 0});
     return made;
@@ -157,7 +156,7 @@ Facts account_owned(std::string_view name, std::string_view owner) {
 
 Facts product_set(const Product& product) {
     return {fact(HistoryStatement::product_set, product.id, product.name, product.price,
-                 product.quantity, join_categories(product.categories, ';'))};
+                 product.quantity, join(product.categories, ";"))};
 }
 
 Facts product_removed(std::string_view id) {

@@ -260,6 +260,15 @@ std::string undefuse(std::string_view text) {
     return std::string(text);
 }
 
+std::string join(const std::vector<std::string>& texts, std::string_view separator) {
+    std::string out;
+    for (const std::string& text : texts) {
+        if (&text != &texts.front()) out += separator;
+        out += text;
+    }
+    return out;
+}
+
 size_t display_width(std::string_view text) {
     size_t width = 0;
     while (!text.empty()) width += width_of(take_code_point(text));

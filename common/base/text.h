@@ -38,6 +38,9 @@ std::string fold(std::string_view text);
 std::string defuse(std::string_view text);
 std::string undefuse(std::string_view text);
 
+// The texts one after the other, with `separator` in between.
+std::string join(const std::vector<std::string>& texts, std::string_view separator);
+
 // How many columns of a terminal the text takes.
 size_t display_width(std::string_view text);
 // Filled with blanks up to `width`; longer texts stay as they are.

@@ -21,7 +21,7 @@ TEST_CASE("catalogue: a product is made of what was typed") {
     REQUIRE(product.ok());
     CHECK(product.value() ==
           Product{"mug-1", "Blue mug", Money::from_cents(12'50), 40, {"Kitchen", "Gifts"}});
-    CHECK(join_categories(product.value().categories) == "Kitchen,Gifts");
+    CHECK(join(product.value().categories, ",") == "Kitchen,Gifts");
 }
 
 TEST_CASE("catalogue: each part of a product is refused by its own code") {
