@@ -67,12 +67,13 @@ void Disputes::open(const Operation& operation, const Account& sender, const Acc
     open.sender_key = *key;
     open.receiver_instance = claim->instance;
     open.receiver_epoch = receiver.epoch;
-    const IntervalSet labels = claimed(dispute);
-    open.above = labels.empty() ? dispute.receiver_now.received.highest().value()
-                                : labels.intervals().front().first - 1;
+    open.wanted = claimed(dispute);
+    const bool claims = !open.wanted.empty();
+    open.above = claims ? open.wanted.intervals().front().first - 1
+                        : dispute.receiver_now.received.highest().value();
     open.deadline = context_.now + timing::kEvidence;
     open_.push_back(std::move(open));
-    if (!labels.empty()) return ask(open_.back());
+    if (claims) return ask(open_.back());
     // It claims nothing new: what it has signed is all there is.
     decide(open_.back());
     open_.pop_back();
@@ -115,8 +116,16 @@ void Disputes::on_evidence(const Account& account, const wire::Datagram& datagra
     open_.erase(at);
 }
 
+std::optional<uint64_t> Disputes::first_unproven(Open& open) {
+    for (const IntervalSet::Interval& stretch : open.wanted.intervals()) {
+        uint64_t label = std::max(stretch.first, open.above + 1);
+        while (label <= stretch.last && open.shown.erase(label) > 0) ++label;
+        if (label <= stretch.last) return label;
+    }
+    return std::nullopt;
+}
+
 bool Disputes::take(Open& open, const wire::Evidence& evidence) {
-    uint64_t highest = 0;
     for (const wire::SignedTransfers& item : evidence.items()) {
         const size_t before = open.proven.size();
         if (!add_proof(open.dispute, open.cohort, open.sender_key, item, open.items.size(),
@@ -125,15 +134,21 @@ bool Disputes::take(Open& open, const wire::Evidence& evidence) {
         }
         open.items.push_back(known_part(item));
         for (size_t i = before; i < open.proven.size(); ++i) {
-            highest = std::max(highest, open.proven[i].label.value());
+            const Label label = open.proven[i].label;
+            if (label.value() > open.above && open.wanted.contains(label)) {
+                open.shown.insert(label.value());
+            }
         }
     }
     ++open.pieces;
-    if (!evidence.more() || highest <= open.above || open.pieces >= limits::kMaxEvidencePieces ||
+    // Not above the highest: the sender has chosen which labels stand in one message.
+    const auto missing = first_unproven(open);
+    if (!evidence.more() || !missing || *missing - 1 <= open.above ||
+        open.pieces >= limits::kMaxEvidencePieces ||
         open.proven.size() > limits::kMaxProvenTransfers) {
         return true;
     }
-    open.above = highest;
+    open.above = *missing - 1;
     return false;
 }
 

@@ -9,6 +9,7 @@
 #include <list>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "bank/context.h"
@@ -51,6 +52,8 @@ class Disputes {
         size_t pieces = 0;
         std::vector<wire::SignedTransfers> items;
         std::vector<Proven> proven;
+        IntervalSet wanted;                  // what the receiver claims
+        std::unordered_set<uint64_t> shown;  // what is proven of it above `above`
         TimePoint deadline{};
         TimePoint at{};
         Backoff retry{timing::kRetryFirst, timing::kRetryMost};
@@ -58,6 +61,9 @@ class Disputes {
     // The receiver may no longer have what it proved it with: it went on or was started again.
     bool has_moved_on(const Open& open) const;
     void ask(Open& open);
+    // The first label of the claim above `above` that nothing proves. Takes what is below it from
+    // `shown`: nobody looks there again.
+    static std::optional<uint64_t> first_unproven(Open& open);
     // Adds what the piece proves. True if it was the last one.
     bool take(Open& open, const wire::Evidence& evidence);
     void decide(Open& open);

@@ -44,6 +44,11 @@ void append_accusation(const Row& row, std::string& out) {
     }
 }
 
+Error too_large(size_t largest) {
+    return {"limit", "the statements are too large for one file of evidence (" +
+                         std::to_string(largest) + " bytes)"};
+}
+
 Query written_by(Query query, void (*format)(const Row&, std::string&), std::string bundle) {
     query.format = format;
     query.head = std::move(bundle);
@@ -136,19 +141,18 @@ void EvidenceFile::write(const std::string& path, Answer audit, Done done) {
     run->answer = std::move(audit);
     run->done = std::move(done);
     // As of now: what is committed meanwhile is behind the position.
-    start(signed_statements_size_query(run->position), [this, run, bundle = head()](
-                                                           JobResult& result) mutable {
-        if (failed(*run, result)) return;
-        const StatementsSize size =
-            result.rows.empty() ? StatementsSize() : read_statements_size(result.rows[0]);
-        run->statements = size.count;
-        if (bundle.size() + size.bytes / 4 * 3 > limits::kMaxEvidenceFileBytes) {
-            run->fail({"limit", "the statements are too large for one file of evidence (" +
-                                    std::to_string(limits::kMaxEvidenceFileBytes) + " bytes)"});
-            return;
-        }
-        ask_ends(run, std::move(bundle));
-    });
+    start(signed_statements_size_query(run->position),
+          [this, run, bundle = head()](JobResult& result) mutable {
+              if (failed(*run, result)) return;
+              const StatementsSize size =
+                  result.rows.empty() ? StatementsSize() : read_statements_size(result.rows[0]);
+              run->statements = size.count;
+              if (bundle.size() + size.bytes / 4 * 3 > largest_) {
+                  run->fail(too_large(largest_));
+                  return;
+              }
+              ask_ends(run, std::move(bundle));
+          });
 }
 
 void EvidenceFile::ask_ends(std::shared_ptr<Run> run, std::string bundle) {
@@ -173,6 +177,11 @@ void EvidenceFile::ask_statements(std::shared_ptr<Run> run, std::string bundle) 
 }
 
 void EvidenceFile::seal(std::shared_ptr<Run> run, std::string bundle) {
+    // With all that stands beside the statements: `bank verify` reads no more than this.
+    if (bundle.size() > largest_) {
+        run->fail(too_large(largest_));
+        return;
+    }
     append_seal(bundle, context_.identity);
     const size_t slash = run->path.rfind('/');
     WriteFiles files;

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "bank/context.h"
+#include "common/base/limits.h"
 #include "common/core/answer.h"
 #include "common/core/jobs.h"
 
@@ -23,8 +24,9 @@ class EvidenceFile {
     using NextJob = std::function<JobId()>;
     using Done = std::function<void(Answer)>;
 
-    EvidenceFile(Context& context, NextJob next_job)
-        : context_(context), next_job_(std::move(next_job)) {}
+    // `largest`: bytes of a file, without its seal.
+    EvidenceFile(Context& context, NextJob next_job, size_t largest = limits::kMaxEvidenceFileBytes)
+        : context_(context), next_job_(std::move(next_job)), largest_(largest) {}
 
     // Errors: not-signed (in clear), bad-file (it does not end as a file of evidence does, so that
     // no other kind of file is overwritten).
@@ -51,6 +53,7 @@ class EvidenceFile {
 
     Context& context_;
     NextJob next_job_;
+    size_t largest_;
     std::map<JobId, Then> jobs_;
 };
 

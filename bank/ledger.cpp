@@ -296,6 +296,18 @@ void Ledger::compare(const bank_evidence::Account& row) {
                                  " than its statements: balance " + to_string(held.balance) +
                                  " instead of " + to_string(proven.balance));
     }
+    const auto made = corrections_.find(row.name());
+    if (made == corrections_.end()) {
+        if (!held.adjustments.is_zero()) {
+            notes_.push_back("the balance of " + row.name() + " was corrected by " +
+                             to_string(held.adjustments) +
+                             " in all, and the bank does not say how: that is its word alone");
+        }
+    } else if (std::find(made->second.begin(), made->second.end(), held.adjustments) ==
+               made->second.end()) {
+        problem("bad-books", "the bank has corrections of " + to_string(held.adjustments) +
+                                 " for " + row.name() + " that it does not say it made");
+    }
     if (member.signing_key != row.signing_key()) {
         notes_.push_back(row.name() +
                          " has another key now than it signed its last statement with");

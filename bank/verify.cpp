@@ -122,6 +122,13 @@ Result<void> Verification::read_items() {
     const auto channel = secure::key_from_bytes(head_.channel_key());
     const auto signing = secure::key_from_bytes(head_.signing_key());
     if (!channel || !signing) return Error{"bad-file", "the bank's keys are none"};
+    for (const auto& former : head_.former()) {
+        // Or what is signed for them would not be noted.
+        if (!secure::key_from_bytes(former.channel_key()) ||
+            !secure::key_from_bytes(former.signing_key())) {
+            return Error{"bad-file", "the keys that the bank had before are none"};
+        }
+    }
     for (;;) {
         auto next = reader.next();
         if (!next) return next.error();

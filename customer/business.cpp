@@ -184,7 +184,9 @@ void Customer::deal_ended(const Deals::Outcome& outcome) {
     own_->kind = wire::OPERATION_CHECKPOINT;
     own_->deadline = context_.now + timing::kCommandDeadline;
     own_->pause = Backoff(timing::kBusyFirst, timing::kBusyMost);
-    own_->deal = MadeDeal{outcome.deal, outcome.reply};
+    const State& state = context_.state;
+    own_->deal = MadeDeal{outcome.deal, outcome.reply, state.activity.count() - 1, state.epoch,
+                          state.cohort};
     try_operation();
 }
 
@@ -194,6 +196,7 @@ void Customer::deal_settled(CommandId id, const MadeDeal& made, const Answer& ch
     const uint64_t order = made.reply.order();
     const auto& log = context_.state.activity;
     // Another customer's rollback may have come before the checkpoint, or its checkpoint.
+    bool is_found = false;
     bool is_there = false;
     bool is_settled = false;
     for (uint64_t i = log.count(); i > log.dropped; --i) {
@@ -201,9 +204,22 @@ void Customer::deal_settled(CommandId id, const MadeDeal& made, const Answer& ch
         const bool is_it = entry.number == order && entry.kind >= ActivityKind::purchase &&
                            entry.kind <= ActivityKind::repayment;
         if (!is_it) continue;
+        is_found = true;
         is_there = !entry.rolled_back;
         is_settled = is_there && i - 1 < log.settled;
         break;
+    }
+    // So much has arrived since then that its line is no longer kept.
+    if (!is_found && made.line < log.dropped) {
+        const State& state = context_.state;
+        if (state.epoch != made.epoch || state.cohort != made.cohort) {
+            answer(id, unknown("order " + std::to_string(order) +
+                               " was accepted; whether a rollback has cancelled it since then is "
+                               "no longer known here: `activity` shows it"));
+            return;
+        }
+        is_there = true;
+        is_settled = made.line < log.settled;
     }
     if (!is_there) {
         answer(id, failure("rolled-back", "a rollback cancelled order " + std::to_string(order) +

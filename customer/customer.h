@@ -60,6 +60,10 @@ class Customer : public Node {
     struct MadeDeal {
         customer::OpenDeal deal;
         wire::DealReply reply;
+        // Its line of the activity, and in what it was made.
+        uint64_t line = 0;
+        Epoch epoch;
+        CohortId cohort;
     };
     struct OwnOperation {
         OwnOperation() {}  // clang 14 does not find an implicit one for std::optional

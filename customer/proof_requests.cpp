@@ -23,6 +23,17 @@ IntervalSet first_of(const IntervalSet& set, uint64_t most) {
     return out;
 }
 
+// The first label above that one in the message; 0 if there is none.
+uint64_t first_above(const std::string& bytes, uint64_t above) {
+    wire::Transfers message;
+    message.ParseFromString(bytes);
+    const auto transfers = read_transfers(message);
+    for (const Transfer& transfer : transfers.value_or(std::vector<Transfer>())) {
+        if (transfer.label.value() > above) return transfer.label.value();
+    }
+    return 0;
+}
+
 }  // namespace
 
 // --- what a checkpoint needs
@@ -87,14 +98,23 @@ wire::Evidence Proofs::evidence(const wire::EvidenceRequest& request) {
     if (found == lines_.end() || peer == nullptr) return evidence;
     const bool known = claim_ && claim_->operation == p2pbank::from_wire(request.operation());
     IntervalSet claimed = peer->channel.received;
-    std::vector<const Item*> items;
-    for (const Item& item : found->second.items) items.push_back(&item);
+    // With the first label above that it proves: what the bank waits for comes first, whatever
+    // other labels the sender has put into the same message.
+    std::vector<std::pair<uint64_t, const Item*>> items;
+    const auto take = [&](const Item& item) {
+        if (item.last <= request.above()) return;
+        items.emplace_back(item.first > request.above()
+                               ? item.first
+                               : first_above(item.transfers, request.above()),
+                           &item);
+    };
+    for (const Item& item : found->second.items) take(item);
     if (known) {
         const auto received = claim_->received.find(request.peer());
         if (received != claim_->received.end()) claimed = received->second;
         const auto former = claim_->items.find(request.peer());
         if (former != claim_->items.end()) {
-            for (const Item& item : former->second) items.push_back(&item);
+            for (const Item& item : former->second) take(item);
         }
     } else if (!found->second.vouched.contains_all(claimed)) {
         // Started again since then: the peers are asked for their words again.
@@ -102,16 +122,16 @@ wire::Evidence Proofs::evidence(const wire::EvidenceRequest& request) {
         look_again(found->second, context_.now);
     }
     std::stable_sort(items.begin(), items.end(),
-                     [](const Item* a, const Item* b) { return a->first < b->first; });
-    // Labels rise from answer to answer: what has labels between those of an answer is in it.
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    // Labels rise from answer to answer: what has labels between those of an answer is in it, as
+    // far as there is room.
     size_t bytes = 0;
     uint64_t highest = request.above();
     const Item* last = nullptr;
     IntervalSet given;
-    for (const Item* item : items) {
-        if (item->last <= request.above()) continue;
+    for (const auto& [from, item] : items) {
         if (bytes > limits::kMaxEvidenceBytes &&
-            (item->first > highest ||
+            (from > highest ||
              bytes > limits::kMaxEvidenceBytes + limits::kMaxEvidenceOverrun - 2 * 4'096)) {
             evidence.set_more(true);
             break;

@@ -5,11 +5,9 @@
 
 #include <doctest/doctest.h>
 
-#include "bank/deals.h"
-#include "bank/decisions.h"
 #include "common/base/limits.h"
 #include "common/wire/convert.h"
-#include "tests/unit/people_helpers.h"
+#include "tests/unit/lamp_shop.h"
 
 using namespace p2pbank;
 
@@ -39,37 +37,12 @@ wire::Deal repayment(const std::string& what, int64_t cents) {
 }
 
 // A bank in clear at which alice deals, and a shop with five lamps at 2.00.
-struct Shop : PeopleBank {
-    bank::Decisions decisions{context, [](const OperationId&) {}};
-    bank::Deals deals{context, decisions, sign_in};
+struct Shop : LampShop {
     uint64_t number = 0;
     uint64_t checkpoints = 0;
 
-    Shop() {
-        context.settings.insecure = true;
-        bank::State::Record record;
-        record.mutable_opened()->set_name("alice");
-        record.mutable_opened()->set_balance(100'00);
-        record.mutable_opened()->set_opener(7);
-        context.commit(record);
-        record.Clear();
-        record.mutable_attached()->set_name("alice");
-        record.mutable_attached()->set_opener(7);
-        record.mutable_attached()->set_boots(1);
-        record.mutable_attached()->set_epoch(1);
-        context.commit(record);
-        put("lamp", 2'00, 5);
-    }
-    void put(const std::string& id, int64_t price, uint64_t quantity) {
-        bank::State::Record record;
-        auto* product = record.mutable_products()->add_products();
-        product->set_id(id);
-        product->set_name("A " + id);
-        product->set_price(price);
-        product->set_quantity(quantity);
-        product->add_categories("home");
-        context.commit(record);
-    }
+    Shop() : LampShop("") { context.settings.insecure = true; }
+
     void set(const std::string& name, const std::string& value) {
         bank::State::Record record;
         record.mutable_setting_set()->set_name(name);

@@ -1,43 +1,14 @@
 #include <doctest/doctest.h>
 
-#include "bank/deals.h"
-#include "bank/decisions.h"
-#include "tests/unit/people_helpers.h"
+#include "tests/unit/lamp_shop.h"
 
 using namespace p2pbank;
 
 namespace {
 
 // A bank at which alice's account belongs to a person, and a shop with one product.
-struct DealBank : PeopleBank {
-    bank::Decisions decisions{context, [](const OperationId&) {}};
-    bank::Deals deals{context, decisions, sign_in};
-
-    DealBank() {
-        bank::State::Record record;
-        auto* opened = record.mutable_opened();
-        opened->set_name("alice");
-        opened->set_balance(100'00);
-        opened->set_opener(7);
-        opened->set_owner("alice@example.org");
-        context.commit(record);
-        record.Clear();
-        record.mutable_attached()->set_name("alice");
-        record.mutable_attached()->set_opener(7);
-        record.mutable_attached()->set_boots(1);
-        record.mutable_attached()->set_epoch(1);
-        context.commit(record);
-        record.Clear();
-        auto* product = record.mutable_products()->add_products();
-        product->set_id("lamp");
-        product->set_name("Lamp");
-        product->set_price(2'00);
-        product->set_quantity(5);
-        product->add_categories("light");
-        context.commit(record);
-    }
-
-    bank::Account& alice() { return *context.state.find("alice"); }
+struct DealBank : LampShop {
+    DealBank() : LampShop("alice@example.org") {}
 
     void deal(uint64_t number, uint64_t epoch, uint64_t instance = 1) {
         wire::Datagram datagram;

@@ -158,3 +158,33 @@ TEST_CASE("evidence: an account has its own corrections there, and nobody else's
     }
     CHECK(accounts == 3);
 }
+
+TEST_CASE("evidence file: what stands beside the statements counts for its size too") {
+    EvidenceWorld world;
+    world.open("alice", 100'00);
+    constexpr size_t kLargest = 64 * 1'024;
+    bank::EvidenceFile file(
+        *world.context, [jobs = uint64_t{0}]() mutable { return JobId(++jobs); }, kLargest);
+    std::optional<Answer> answer;
+    file.write("some.evidence", success("audit"), [&](Answer given) { answer = std::move(given); });
+    for (int step = 0; step < 4; ++step) {
+        REQUIRE(world.effects.jobs.size() == 1);
+        auto job = std::move(world.effects.jobs[0]);
+        world.effects.jobs.clear();
+        JobResult result;
+        result.text = std::get<Query>(job.work).head;
+        if (step == 3) {
+            // The statements take less than a file may hold; with their frames it is more.
+            bank_evidence::Item large;
+            large.mutable_committed()->mutable_statement()->set_statement(
+                std::string(kLargest - result.text.size(), 'x'));
+            bank::append_item(result.text, large);
+            REQUIRE(result.text.size() > kLargest);
+        }
+        REQUIRE(file.on_job(job.id, result));
+    }
+    CHECK(world.effects.jobs.empty());  // nothing is written that `bank verify` does not read
+    REQUIRE(answer.has_value());
+    CHECK(answer->outcome == Outcome::failure);
+    CHECK(answer->code == "limit");
+}
