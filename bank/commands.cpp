@@ -189,11 +189,21 @@ bool Bank::unbind(CommandId id, const Words& words) {
     if (force) return done(bindings_.unbind(*account.value(), true));
     const Requester requester{id, "", 0, 0, {}};
     under_way_ = id;
-    procedures_.look_for(*account.value(), [this, requester](const Account& found, bool answers) {
-        const bool has_key = !found.keys().empty();
-        reply(requester, answers    ? Bindings::running(found)
-                         : !has_key ? Bindings::no_key(found)
-                                    : bindings_.unbind(found, false));
+    procedures_.look_for(*account.value(), [this, requester, keys = account.value()->keys()](
+                                               const Account& found, bool answers) {
+        if (found.exited) {
+            reply(requester, failure("exited", "the account of " + found.name + " is closed"));
+        } else if (answers) {
+            reply(requester, Bindings::running(found));
+        } else if (found.keys().empty()) {
+            reply(requester, Bindings::no_key(found));
+        } else if (found.keys() != keys) {
+            reply(requester,
+                  failure("busy", found.name + " was bound to another key meanwhile; nothing "
+                                               "was changed"));
+        } else {
+            reply(requester, bindings_.unbind(found, false));
+        }
     });
     return !under_way_.has_value();
 }

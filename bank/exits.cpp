@@ -72,6 +72,12 @@ bool Procedures::advance(Exiting& exiting) {
         reply_(exiting.requester, exit_answer(account, exiting.empty));
         return true;
     }
+    if (const Cohort* cohort = context_.state.find_cohort(account.cohort)) {
+        // It has been taken in meanwhile: its program does not obey.
+        reply_(exiting.requester, failure("in-cohort", account.name + " is in " + cohort->name +
+                                                           "; delete-cohort comes first"));
+        return true;
+    }
     if (context_.now >= exiting.deadline) {
         reply_(exiting.requester,
                failure("unreachable", account.name + " does not answer; nothing was changed"));

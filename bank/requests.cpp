@@ -49,6 +49,13 @@ void Bank::on_customer_command(const wire::Datagram& datagram, const Origin& fro
             reply(requester, failure(checked.error()));
         }
     } else if (command.has_delete_cohort()) {
+        const CohortId wanted(command.delete_cohort().cohort());
+        if (wanted.value() != 0 && account->cohort.value() != 0 && wanted != account->cohort) {
+            reply(requester, failure("not-in-cohort",
+                                     "the cohort in which that was typed has "
+                                     "ended; nothing was changed"));
+            return;
+        }
         procedures_.delete_cohort(requester, *account, command.delete_cohort().force());
     }
 }

@@ -132,6 +132,7 @@ void BankLink::look_whether_bank_is_behind(const wire::AttachReply& reply) {
     }
     if (context_.bank_behind) {
         context_.bank_behind = reply.statements();
+        attach_at_ = std::min(attach_at_, context_.now + timing::kQueryMost);
         return;
     }
     attach_at_ = std::min(attach_at_, context_.now + timing::kAttachRetry);

@@ -45,7 +45,9 @@ void BankLink::resume() {
         Request request;
         request.stage = Stage::asked;
         request.deadline = TimePoint::max();
-        request.message.mutable_command()->mutable_exit();
+        wire::Exit* exit = request.message.mutable_command()->mutable_exit();
+        exit->set_order(state.exit_order);
+        exit->set_empty(state.exit_empty);
         begin(std::move(request));
         ask();
     }
@@ -82,7 +84,9 @@ void BankLink::new_cohort(CommandId id, uint32_t size) {
 void BankLink::delete_cohort(CommandId id, bool force) {
     Request request;
     request.command = id;
-    request.message.mutable_command()->mutable_delete_cohort()->set_force(force);
+    wire::DeleteCohort* end = request.message.mutable_command()->mutable_delete_cohort();
+    end->set_force(force);
+    end->set_cohort(context_.state.cohort.value());
     begin(std::move(request));
 }
 
@@ -144,9 +148,12 @@ std::optional<Answer> BankLink::why_not_exit() const {
 wire::SignedStatement BankLink::last_statement() {
     const State& state = context_.state;
     if (!state.exit_statement) {
+        const wire::Exit& exit = request_->message.command().exit();
         State::Record record;
         *record.mutable_exiting()->mutable_statement() =
             declare(context_, OperationId(), wire::OPERATION_NONE);
+        record.mutable_exiting()->set_order(exit.order());
+        record.mutable_exiting()->set_empty(exit.empty());
         context_.commit_with_live(record);
     }
     return *state.exit_statement;
@@ -300,6 +307,10 @@ void BankLink::on_exit_reply(const wire::Reply& reply) {
         State::Record record;
         record.mutable_exiting()->set_given_up(true);
         context_.commit(record);
+        if (request_->command.value() == 0) {
+            context_.notice(Severity::info,
+                            "the account is not closed, the bank refuses: " + reply.text());
+        }
         answer(failure(reply.code(), reply.text()));
         return;
     }

@@ -77,7 +77,9 @@ bool Customer::try_start(CommandId id, std::string_view line) {
     if (is_barrier(verb)) {
         if (!transfers_.empty()) return false;
         const bool of_cohort = verb == "checkpoint" || verb == "rollback";
-        if ((bank_link_.busy() && !of_cohort) || (deals_.busy() && verb != "rollback")) {
+        // To this key the bank answers no deal: what gets the account its key back goes first.
+        const bool binds = context_.other_key && (verb == "bind" || Session::handles(verb));
+        if ((bank_link_.busy() && !of_cohort) || (deals_.busy() && verb != "rollback" && !binds)) {
             answer(id, failure("busy",
                                "what became of an earlier command at the bank is not known "
                                "yet; nothing was changed, try again"));

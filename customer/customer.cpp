@@ -110,6 +110,9 @@ void Customer::introduced(Address from) {
     channels_.introduced(from);
     operations_.introduced(from);
     if (from == context_.settings.bank) {
+        // Whoever makes a session has the bank's key and is there now: also with data from a
+        // backup, and with fewer starts than before.
+        if (context_.sealed() && context_.is_from_bank(from)) bank_instance_ = 0;
         bank_link_.introduced();
         deals_.introduced();
     }

@@ -227,6 +227,8 @@ void State::snapshot(Record& record) const {
     out->set_statements(statements);
     out->set_statement_digest(statement_digest);
     if (exit_statement) *out->mutable_exit_statement() = *exit_statement;
+    out->set_exit_order(exit_order);
+    out->set_exit_empty(exit_empty);
     live(out->mutable_live(), false);
     write_checkpoint(permanent, out->mutable_permanent());
     if (operation) write_operation(*operation, out->mutable_operation());
@@ -280,6 +282,8 @@ Result<void> State::apply_snapshot(const records::Snapshot& in) {
     statements = in.statements();
     statement_digest = in.statement_digest();
     if (in.has_exit_statement()) exit_statement = in.exit_statement();
+    exit_order = in.exit_order();
+    exit_empty = in.exit_empty();
     const auto applied = apply_live(in.live());
     if (!applied) return applied;
     if (!read_checkpoint(in.permanent(), permanent)) return bad("its checkpoint");

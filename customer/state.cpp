@@ -205,6 +205,8 @@ Result<void> State::apply(const Record& record) {
             phase = record.exiting().given_up() ? Phase::open : Phase::exiting;
             exit_statement.reset();
             if (record.exiting().has_statement()) exit_statement = record.exiting().statement();
+            exit_order = record.exiting().order();
+            exit_empty = record.exiting().empty();
             deals = std::max(deals, record.exiting().deals());
             if (record.exiting().has_live()) return apply_live(record.exiting().live());
             return {};

@@ -185,7 +185,9 @@ class State {
     // The chain of statements: how many have become permanent, and the digest of the newest.
     uint64_t statements = 0;
     std::string statement_digest;
-    std::optional<wire::SignedStatement> exit_statement;  // while the account is being closed
+    std::optional<wire::SignedStatement> exit_statement;  // while the account is being closed,
+    uint64_t exit_order = 0;  // by this order of the bank's operator, or 0,
+    bool exit_empty = false;  // and only with nothing in it
     std::optional<Operation> operation;
     std::vector<HoldBack> held_back;
     using Refused = std::map<std::string, OperationId, std::less<>>;

@@ -63,7 +63,7 @@ local MESSAGES = {
     Open = [[1 name string, 2 balance uint64, 3 ip fixed32, 4 port1 uint32, 5 port2 uint32, 6 opener fixed64,
         7 authority Authority, 8 signing_key bytes]],
     NewCohort = [[1 size uint32]],
-    DeleteCohort = [[1 force bool]],
+    DeleteCohort = [[1 force bool, 2 cohort uint64]],
     Reply = [[1 request uint64, 2 success bool, 3 code string, 4 text string, 5 lines string*]],
     Attach = [[1 ip fixed32, 2 port1 uint32, 3 port2 uint32, 4 opener fixed64, 5 wanted string, 6 signing_key bytes,
         7 run fixed64]],

@@ -217,3 +217,77 @@ TEST_CASE("meanwhile: an exit whose bank was started again closes the account on
         CHECK(stage.row("alice") == "107");
     });
 }
+
+TEST_CASE("meanwhile: delete-cohort ends the cohort in which it was typed, and no later one") {
+    for (const char* line : {"delete-cohort alice --force", "delete-cohort alice"}) {
+        INFO(std::string(line));
+        in_both_modes([&](StableMode mode) {
+            Stage stage(mode, 2);
+            size_t dropped = 0;
+            const auto rule = stage.drop([&](auto& from, auto&, auto& datagram) {
+                const bool is_it = from == "alice" && datagram.command().has_delete_cohort();
+                dropped += is_it ? 1 : 0;
+                return is_it;
+            });
+            const CommandId ending = stage.types("alice", line);
+            REQUIRE(stage.until([&] { return dropped > 0; }));
+            stage.does(kBank, "delete-cohort alice --force");
+            REQUIRE(stage.until([&] { return !stage.of("alice").in_cohort(); }));
+            stage.does("bob", "new-cohort bob 2");
+            REQUIRE(stage.until([&] { return stage.of("alice").in_cohort(); }));
+            stage.lift(rule);
+            CHECK(stage.wait(ending) ==
+                  "FAILURE not-in-cohort: the cohort in which that was typed has ended; nothing "
+                  "was changed");
+            stage.comes_to_rest();
+            CHECK(stage.row("alice") == "100,cohort-2");
+            CHECK(stage.row("bob") == "100,cohort-2");
+        });
+    }
+}
+
+TEST_CASE("meanwhile: an order that the operator has given up closes nothing after a restart") {
+    for (const char* verb : {"exit", "close"}) {
+        INFO(std::string(verb));
+        in_both_modes([&](StableMode mode) {
+            Stage stage(mode, 1, Stage::Cohort::none);
+            const auto rule = stage.drop([](auto& from, auto&, auto& datagram) {
+                return from == "alice" && datagram.command().has_exit();
+            });
+            const CommandId ordered = stage.types(kBank, std::string(verb) + " alice");
+            REQUIRE(
+                stage.until([&] { return stage.of("alice").phase == customer::Phase::exiting; }));
+            stage.pass(milliseconds(20));
+            stage.crash("alice");
+            CHECK(stage.wait(ordered) ==
+                  "FAILURE unreachable: alice does not answer; nothing was changed");
+            stage.lift(rule);
+            stage.start("alice");
+            stage.pass(seconds(5));
+            REQUIRE(stage.world.customer(stage.at("alice")) != nullptr);
+            CHECK(stage.of("alice").phase == customer::Phase::open);
+            CHECK_FALSE(stage.world.bank()->state().find("alice")->exited);
+            CHECK(stage.row("alice") == "100");
+            stage.does("alice", "deposit 1");
+            stage.does("alice", "exit");
+        });
+    }
+}
+
+TEST_CASE("meanwhile: the operator hears that the account to be closed has joined a cohort") {
+    in_both_modes([](StableMode mode) {
+        Stage stage(mode, 2, Stage::Cohort::none);
+        const auto rule = stage.drop([](auto&, auto& to, auto& datagram) {
+            return to == "alice" && datagram.has_probe() && datagram.probe().answer();
+        });
+        const CommandId exit = stage.types(kBank, "exit alice");
+        stage.pass(milliseconds(100));
+        stage.does("bob", "new-cohort bob 2");
+        REQUIRE(stage.until([&] { return stage.of("alice").in_cohort(); }));
+        CHECK(stage.wait(exit) ==
+              "FAILURE in-cohort: alice is in cohort-1; delete-cohort comes first");
+        stage.lift(rule);
+        stage.comes_to_rest();
+        CHECK(stage.of("alice").phase == customer::Phase::open);
+    });
+}

@@ -97,3 +97,15 @@ TEST_CASE("old copy: the bank has lost what it knew, and every command that sett
     attach_again(world, reply);
     CHECK(world.answer_to("checkpoint").outcome == Outcome::success);
 }
+
+TEST_CASE("old copy: a bank that is back with older data has had fewer starts, and is heard") {
+    CohortWorld cohort;
+    CustomerWorld& world = cohort.world;
+    world.bank().courier.identify("bank", 5);
+    CHECK(world.answer_to("checkpoint").outcome == Outcome::success);
+    world.bank_lost_its_data = true;
+    world.replace_bank(2, true);  // the second start of the same bank
+    world.run(seconds(30));
+    CHECK(world.noticed("the bank has 0 statements of this account, which has made 2") == 1);
+    CHECK(world.answer_to("checkpoint").code == "bank-behind");
+}
