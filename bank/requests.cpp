@@ -24,6 +24,9 @@ void Bank::on_customer_command(const wire::Datagram& datagram, const Origin& fro
     const wire::Command& command = datagram.command();
     const Account* account = context_.state.find(datagram.sender());
     if (account == nullptr || datagram.instance() < account->boots) return;
+    // A run is attached before its requests count, as before its deals: a late copy of an earlier
+    // run's exit would close what a later run has been told is open. (A closed one attaches none.)
+    if (datagram.instance() != account->boots && !account->exited) return;
     const Requester requester{CommandId(), account->name, datagram.instance(), command.request(),
                               from};
     if (procedures_.is_under_way(requester)) return;

@@ -208,8 +208,9 @@ Result<void> State::apply(const Record& record) {
             exit_order = record.exiting().order();
             exit_empty = record.exiting().empty();
             deals = std::max(deals, record.exiting().deals());
-            if (record.exiting().has_live()) return apply_live(record.exiting().live());
-            return {};
+            if (!record.exiting().has_live()) return {};
+            drop_deal();  // open in a record of before, and answered in none: as with a checkpoint
+            return apply_live(record.exiting().live());
         case Record::kExited:
             phase = Phase::exited;
             return {};
