@@ -14,6 +14,14 @@ Product from_record(const records::Product& in) {
             {in.categories().begin(), in.categories().end()}};
 }
 
+void to_record(const Product& product, records::Product* out) {
+    out->set_id(product.id);
+    out->set_name(product.name);
+    out->set_price(product.price.cents());
+    out->set_quantity(product.quantity);
+    for (const std::string& category : product.categories) out->add_categories(category);
+}
+
 bool fits(const records::Product& product) {
     return product.price() > 0 && product.quantity() <= limits::kMaxStockHeld;
 }

@@ -1,4 +1,4 @@
-// What records say of the business, as values: for Business alone.
+// What records say of the business, as values, and back. Reading them is for Business alone.
 #pragma once
 
 #include "bank/business.h"
@@ -6,6 +6,7 @@
 namespace p2pbank::bank {
 
 Product from_record(const bank_records::Product& in);
+void to_record(const Product& product, bank_records::Product* out);
 
 // Whether these are within the limits of what may be written down.
 bool fits(const bank_records::Product& product);

@@ -11,14 +11,6 @@ namespace {
 
 constexpr int kInRecord = 512;  // products or people in a part of a snapshot
 
-void to_record(const Product& product, records::Product* out) {
-    out->set_id(product.id);
-    out->set_name(product.name);
-    out->set_price(product.price.cents());
-    out->set_quantity(product.quantity);
-    for (const std::string& category : product.categories) out->add_categories(category);
-}
-
 }  // namespace
 
 void Business::snapshot(const std::function<void(const records::Business&)>& take) const {

@@ -3,6 +3,7 @@
 // at all.
 #include <sodium.h>
 
+#include "bank/business_records.h"
 #include "bank/desk.h"
 #include "bank/domain/inventory_files.h"
 #include "common/base/names.h"
@@ -76,12 +77,7 @@ Answer Desk::import_inventory(std::string_view content, const std::string& path,
     // All records of one turn are one frame of the journal: all or none.
     State::Record record;
     for (const Product& product : products.value()) {
-        auto* out = record.mutable_products()->add_products();
-        out->set_id(product.id);
-        out->set_name(product.name);
-        out->set_price(product.price.cents());
-        out->set_quantity(product.quantity);
-        for (const std::string& category : product.categories) out->add_categories(category);
+        to_record(product, record.mutable_products()->add_products());
         if (record.products().products_size() < kInRecord) continue;
         context_.commit(record);
         record.Clear();

@@ -1,5 +1,6 @@
 // Products, billers and settings: lists, and what the operator changes. Part of Desk.
 
+#include "bank/business_records.h"
 #include "bank/desk.h"
 #include "common/base/limits.h"
 #include "common/base/names.h"
@@ -72,12 +73,7 @@ Answer Desk::search(const Words& words) const {
 
 void Desk::put(const Product& product) {
     State::Record record;
-    auto* out = record.mutable_products()->add_products();
-    out->set_id(product.id);
-    out->set_name(product.name);
-    out->set_price(product.price.cents());
-    out->set_quantity(product.quantity);
-    for (const std::string& category : product.categories) out->add_categories(category);
+    to_record(product, record.mutable_products()->add_products());
     context_.commit(record);
 }
 

@@ -259,6 +259,7 @@ void SignIn::sign_in(const Origin& from, const wire::Ask& ask, const Words& word
     if (!email) return tell(from, ask.nonce(), failure(email.error()));
     if (!ask.has_secrets()) return tell(from, ask.nonce(), no_secrets());
     if (const auto why = busy()) return tell(from, ask.nonce(), failure(*why));
+    forget_late();
     if (const auto wait = sign_ins_.begin(context_.now, email.value())) {
         return tell(from, ask.nonce(), too_many_attempts(*wait));
     }

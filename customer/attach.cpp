@@ -216,7 +216,13 @@ void BankLink::attached_after_bind() {
     if (!bound_) return;
     Bound bound = std::move(*bound_);
     bound_.reset();
-    answered_(bound.command, std::move(bound.answer));
+    if (bound.command.value() != 0) {
+        answered_(bound.command, std::move(bound.answer));
+    } else {
+        context_.notice(Severity::info, "the bank has confirmed that account " +
+                                            context_.state.name +
+                                            " is bound to this program's key");
+    }
 }
 
 }  // namespace p2pbank::customer

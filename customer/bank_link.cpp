@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/check.h"
+#include "common/core/answer_wire.h"
 #include "customer/statements.h"
 #include "customer/timing.h"
 
@@ -128,13 +129,14 @@ void BankLink::ask() {
     send_request();
 }
 
-// What has begun since the bank was asked whether it is there: what it settles comes first, and in
-// a cohort others count on what this account still holds.
+// Asked before the bank is asked whether it is there, and again when it is: what has begun is
+// settled first, and in a cohort others count on what this account still holds.
 std::optional<Answer> BankLink::why_not_exit() const {
     const State& state = context_.state;
     if (state.phase == Phase::exiting) return std::nullopt;
     if (state.operation || state.is_suspended()) {
-        return failure("busy", "in the middle of a checkpoint; nothing was changed, try again");
+        return failure("busy",
+                       "in the middle of a checkpoint or rollback; nothing was changed, try again");
     }
     if (state.in_cohort()) {
         return failure("in-cohort",
@@ -240,7 +242,7 @@ void BankLink::answer(Answer answer) {
 // --- what the bank says
 // ---------------------------------------------------------------------------
 
-void BankLink::on_probe(const wire::Probe& probe) {
+void BankLink::on_probe(const wire::Probe& probe, uint64_t bank_run) {
     if (!probe.answer()) {
         wire::Datagram reply;
         reply.mutable_probe()->set_nonce(probe.nonce());
@@ -250,16 +252,31 @@ void BankLink::on_probe(const wire::Probe& probe) {
     }
     heard_ = true;
     if (!request_ || request_->stage != Stage::probing || request_->nonce != probe.nonce()) return;
+    request_->bank_run = bank_run;
     if (!request_->name.empty() && !request_->balance) {
         request_->balance = Money::from_cents(std::max<int64_t>(0, probe.starting_balance()));
     }
     ask();
 }
 
-void BankLink::on_told(const wire::Told& told) {
+void BankLink::on_told(const wire::Told& told, uint64_t bank_run) {
     heard_ = true;
     if (!request_ || !request_->message.has_ask() ||
         request_->message.ask().nonce() != told.nonce()) {
+        return;
+    }
+    // An earlier run of the bank may have done it: with that run went whose session it was, and
+    // that this was asked for before.
+    const auto& words = request_->message.ask().words();
+    const std::string verb = words.empty() ? "" : words[0];
+    const bool said_again = verb == "register" || verb == "sign-in" || verb == "sign-out";
+    const Answer told_now = from_wire(told.answer());
+    if (request_->changes && !said_again && bank_run != request_->bank_run &&
+        told_now.outcome == Outcome::failure) {
+        session_.refused(told_now.code);
+        Answer result =
+            unknown("the bank was started again before it answered; it may have been done or not");
+        answer(result.line("now it says: " + told_now.code + ": " + told_now.text));
         return;
     }
     const CommandId command = request_->command;
@@ -369,10 +386,12 @@ void BankLink::on_timer() {
         }
     }
     if (bound_ && context_.now >= bound_->deadline) {
-        bound_->answer.line(
-            "the bank has not confirmed it yet to this program; a notice tells when "
-            "it has");
-        attached_after_bind();
+        const CommandId command = bound_->command;
+        Answer result = std::move(bound_->answer);
+        bound_->command = CommandId();
+        bound_->deadline = TimePoint::max();
+        answered_(command, result.line("the bank has not confirmed it yet to this program; a "
+                                       "notice tells when it has"));
     }
     if (!request_) return;
     Request& request = *request_;

@@ -33,7 +33,10 @@ class BankLink {
 
     bool busy() const { return request_.has_value(); }
     // Busy, and somebody waits for the answer.
-    bool awaited() const { return (request_ && request_->command.value() != 0) || bound_; }
+    bool awaited() const {
+        return (request_ && request_->command.value() != 0) ||
+               (bound_ && bound_->command.value() != 0);
+    }
 
     // Require !busy(). Open requires no account, the others one.
     // Without a balance: the bank's starting balance.
@@ -45,16 +48,19 @@ class BankLink {
     void ask(CommandId id, wire::Ask ask, bool changes, Prepare prepare);
     void new_cohort(CommandId id, uint32_t size);
     void delete_cohort(CommandId id, bool force);
-    // order: of the bank's operator, or 0. `empty`: only with nothing in it. Requires no cohort and
-    // no operation.
+    // What is in the way of an exit, if anything.
+    std::optional<Answer> why_not_exit() const;
+    // order: of the bank's operator, or 0. `empty`: only with nothing in it. Requires
+    // !why_not_exit().
     void exit(CommandId id, uint64_t order, bool empty);
     // The bank has bound this process's key to the account `name`: attaches again, or, without an
     // account, takes it over. Then, or when that takes too long, `answer` is the command's.
     void bound(CommandId id, const std::string& name, Answer answer);
 
-    void on_probe(const wire::Probe& probe);
+    // `bank_run`: the bank's, that said it.
+    void on_probe(const wire::Probe& probe, uint64_t bank_run);
     void on_reply(const wire::Reply& reply);
-    void on_told(const wire::Told& told);
+    void on_told(const wire::Told& told, uint64_t bank_run);
     void on_attach_reply(const wire::AttachReply& reply);
     void on_report_request(const wire::ReportRequest& request);
     void on_account_offer(const wire::AccountOffer& offer);
@@ -73,6 +79,7 @@ class BankLink {
         wire::Datagram message;  // a Command
         Stage stage = Stage::probing;
         uint64_t nonce = 0;
+        uint64_t bank_run = 0;  // of the bank, that was there when it was passed on
         TimePoint deadline{};
         TimePoint at{};
         Backoff retry{milliseconds(1), milliseconds(1)};
@@ -88,16 +95,15 @@ class BankLink {
         Request& operator=(Request&&) = default;
         ~Request();  // overwrites the secrets of an Ask
     };
-    struct Bound {  // a `bind` that has succeeded
-        Bound() {}  // clang 14 does not find an implicit one for std::optional
-        CommandId command;
+    struct Bound {          // a `bind` that has succeeded
+        Bound() {}          // clang 14 does not find an implicit one for std::optional
+        CommandId command;  // 0: it has its answer, before the bank has confirmed it
         Answer answer;
         TimePoint deadline{};
     };
 
     void begin(Request request);
     void ask();
-    std::optional<Answer> why_not_exit() const;
     wire::SignedStatement last_statement();
     bool begin_opening();
     void give_up_opening();

@@ -228,9 +228,11 @@ void Customer::deal_settled(CommandId id, const MadeDeal& made, const Answer& ch
     }
     Answer result = deal_answer(made.deal, made.reply, is_settled, balance);
     if (!is_settled) {
-        result.line("the checkpoint that would settle it did not come about (" +
-                    (checkpoint.code.empty() ? "no decision yet" : checkpoint.code) +
-                    "); it settles with the next one");
+        const bool in_doubt = checkpoint.outcome == Outcome::unknown;
+        result.line(in_doubt ? "the checkpoint that settles it has no decision yet; a notice tells "
+                               "what became of that"
+                             : "the checkpoint that would settle it did not come about (" +
+                                   checkpoint.code + "); it settles with the next one");
         if (made.reply.has_token()) result.line("`tokens` shows its token when it has settled");
         answer(id, std::move(result));
         return;
@@ -393,17 +395,11 @@ void Customer::start_close(CommandId id, const Words& words) {
     if (!check_account(id)) return;
     if (auto why_not = why_not_settle()) return answer(id, std::move(*why_not));
     const State& state = context_.state;
-    if (state.in_cohort()) {
-        return answer(id, failure("in-cohort", "the account is in " + state.cohort_name +
-                                                   "; delete-cohort comes first"));
-    }
+    if (auto why_not = bank_link_.why_not_exit()) return answer(id, std::move(*why_not));
     if (!state.totals.balance.is_zero()) {
         return answer(id,
                       failure("has-balance", "the balance is " + to_string(state.totals.balance) +
                                                  ": withdraw it first"));
-    }
-    if (operations_.busy() || state.is_suspended()) {
-        return answer(id, busy());
     }
     bank_link_.exit(id, 0, true);
 }

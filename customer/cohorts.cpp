@@ -140,6 +140,7 @@ void Operations::on_cohort_ended(const wire::CohortEnded& ended) {
         // bank has one statement more than this customer knows of.
         const bool settled = ended.statements() == state.statements + 1;
         const std::string undone = undone_by_end(state, ended, settled);
+        const auto kind = state.operation ? state.operation->kind : wire::OPERATION_NONE;
         State::Record record;
         record.mutable_cohort_ended()->set_settled(settled);
         record.mutable_cohort_ended()->set_cohort(ended.cohort());
@@ -153,13 +154,10 @@ void Operations::on_cohort_ended(const wire::CohortEnded& ended) {
         channels_.rebuild(false);
         context_.notice(Severity::info, "the cohort has ended, balance " +
                                             to_string(state.totals.balance) + undone);
-        if (run.initiator && !run.recovery && !run.reported) {
-            End end;
-            end.outcome = Outcome::failure;
-            end.code = "not-in-cohort";
-            end.text = "the cohort has ended meanwhile";
-            ended_(end);
-        }
+        // A checkpoint that the bank has recorded is permanent, whatever came after it.
+        const bool recorded = settled && kind == wire::OPERATION_CHECKPOINT;
+        run.no_code = "not-in-cohort";
+        end_own(run, kind, recorded, "the cohort has ended meanwhile");
         released_();
     }
     wire::Datagram message;

@@ -170,7 +170,9 @@ bool Customer::check_account(CommandId id) {
         case Phase::opening:
             answer(id, failure("no-account", "the account is still being opened"));
             return false;
-        case Phase::exiting:
+        case Phase::exiting:  // the bank may still refuse
+            answer(id, failure("exited", "the account is being closed; nothing was changed"));
+            return false;
         case Phase::exited:
             answer(id, failure("exited", "the account is closed"));
             return false;
@@ -232,13 +234,7 @@ void Customer::start_exit(CommandId id, const Words& words) {
     if (words.size() == 2 && !check_own_name(id, words[1])) return;
     if (!check_account(id)) return;
     if (auto why_not = why_not_settle()) return answer(id, std::move(*why_not));
-    if (context_.state.in_cohort()) {
-        return answer(id, failure("in-cohort", "the account is in " + context_.state.cohort_name +
-                                                   "; delete-cohort comes first"));
-    }
-    if (operations_.busy() || context_.state.is_suspended()) {
-        return answer(id, busy());
-    }
+    if (auto why_not = bank_link_.why_not_exit()) return answer(id, std::move(*why_not));
     bank_link_.exit(id, 0, false);
 }
 

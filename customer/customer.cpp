@@ -145,9 +145,9 @@ void Customer::dispatch(Address from, wire::Datagram& datagram) {
 }
 
 void Customer::from_bank(wire::Datagram& datagram) {
-    if (datagram.has_probe()) bank_link_.on_probe(datagram.probe());
+    if (datagram.has_probe()) bank_link_.on_probe(datagram.probe(), datagram.instance());
     if (datagram.has_reply()) bank_link_.on_reply(datagram.reply());
-    if (datagram.has_told()) bank_link_.on_told(datagram.told());
+    if (datagram.has_told()) bank_link_.on_told(datagram.told(), datagram.instance());
     if (datagram.has_account_offer()) bank_link_.on_account_offer(datagram.account_offer());
     if (datagram.has_attach_reply()) bank_link_.on_attach_reply(datagram.attach_reply());
     if (!context_.state.has_account()) return;

@@ -175,7 +175,6 @@ void Deals::finish(Answer answer) {
 void Deals::released() {
     if (context_.state.deal || !message_) return;
     message_.reset();
-    if (command_.value() == 0) return;
     finish(failure("rolled-back",
                    "a rollback or the end of the cohort took the deal back before the bank had "
                    "answered; the money is back"));

@@ -150,7 +150,9 @@ void Operations::end_own(const Run& run, wire::OperationKind kind, bool commit,
     }
     End end;
     end.kind = kind;
-    if (commit) {
+    if (commit && run.restored) {
+        end.text = "balance " + to_string(context_.state.totals.balance);
+    } else if (commit) {
         end.text = participants_text(run, kind);
         for (const auto& [name, participant] : run.participants) {
             if (!participant.holder()) end.participants.push_back(name);
@@ -168,8 +170,10 @@ void Operations::end_own(const Run& run, wire::OperationKind kind, bool commit,
     }
     if (run.reported) {
         const std::string what = kind == wire::OPERATION_ROLLBACK ? "rollback" : "checkpoint";
-        context_.notice(Severity::info, "the " + what + " that was in doubt is " +
-                                            (commit ? "done: " + end.text : "undone"));
+        const std::string outcome = commit                           ? "done: " + end.text
+                                    : run.no_code == "not-in-cohort" ? "over: " + end.text
+                                                                     : "undone";
+        context_.notice(Severity::info, "the " + what + " that was in doubt is " + outcome);
         return;
     }
     ended_(end);

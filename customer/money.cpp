@@ -112,7 +112,7 @@ bool Customer::start_transfer(CommandId id, const Words& words, bool lost) {
     }
     if (peer->sent_log.size() >= limits::kMaxSentLog) {
         return refuse(failure("limit", "too much has been sent to " + peer->name +
-                                           " since its last checkpoint; take a checkpoint first"));
+                                           " since its last checkpoint: it has to take one first"));
     }
     if (!fits_total(checked_add(peer->channel.sent_sum, amount.value()))) {
         return refuse(failure("limit", "in one cohort no more than " + to_string(kMaxTotal) +

@@ -43,7 +43,12 @@ void Operations::resume() {
     if (context_.state.operation) {
         run_.emplace();
         run_->restored = true;
-        run_->initiator = false;
+        // Whatever was answered to whom: what becomes of it is told.
+        const Operation& operation = *context_.state.operation;
+        run_->initiator = operation.id.initiator == context_.state.name;
+        run_->recovery = run_->initiator && context_.state.recovering &&
+                         operation.kind == wire::OPERATION_ROLLBACK;
+        run_->reported = true;
         run_->retry = query_backoff();
         run_->retry_at = context_.now;
     }
