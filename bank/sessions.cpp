@@ -48,6 +48,12 @@ void Sessions::end_others(const std::string& email, uint64_t but) {
     }
 }
 
+void Sessions::close_past(const std::string& email) {
+    for (auto& [id, session] : sessions_) {
+        if (session.email == email) session.closed = session.counter;
+    }
+}
+
 Result<std::string> Sessions::email_of(TimePoint now, const wire::Authority& authority,
                                        const Party& party, Repeats repeats) {
     if (authority.session() == 0) {
@@ -60,7 +66,8 @@ Result<std::string> Sessions::email_of(TimePoint now, const wire::Authority& aut
                      "the bank does not know this session (any more); sign in again"};
     }
     Session& session = found->second;
-    if (!is_new(session, authority.counter()) && repeats == Repeats::refused) {
+    const bool is_late = authority.counter() <= session.closed;
+    if (is_late || (!is_new(session, authority.counter()) && repeats == Repeats::refused)) {
         return Error{"repeated-request", "this was asked before; nothing was changed now"};
     }
     session.used = now;

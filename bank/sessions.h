@@ -35,6 +35,9 @@ class Sessions {
     void end(uint64_t id);
     // Ends all of that person's but one.
     void end_others(const std::string& email, uint64_t but);
+    // What that person has asked for so far counts no more, also where repeats are allowed: what
+    // the answer to it was is no longer what it would be.
+    void close_past(const std::string& email);
 
     // Whose session it is that `party` names; it is not idle now. Errors: not-signed-in,
     // repeated-request.
@@ -49,6 +52,7 @@ class Sessions {
         std::string email;
         uint64_t counter = 0;      // the highest seen
         uint64_t seen_before = 0;  // which of the 64 below it: datagrams overtake each other
+        uint64_t closed = 0;       // requests up to this one count no more
         TimePoint used{};
         std::list<uint64_t>::iterator age;
     };

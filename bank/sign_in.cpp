@@ -246,6 +246,8 @@ void SignIn::verify(const Origin& from, const wire::Ask& ask, const Words& words
     person.verified = true;
     person.code.clear();
     commit(person);
+    // An account that could not be opened before is not opened now by a late copy.
+    sessions_.close_past(person.email);
     context_.notice(Severity::info, person.email + " is verified");
     Answer answer = success("verify " + person.email);
     tell(from, ask.nonce(), answer.fact("email", person.email).fact("verified", "true"));

@@ -58,7 +58,10 @@ void BankLink::on_attach_reply(const wire::AttachReply& reply) {
         context_.notice(Severity::info, "the bank knows the account with this program's key again");
     }
     context_.other_key = false;
-    if (state.phase != Phase::open) return;
+    if (state.phase != Phase::open) {  // the answer to the exit is awaited
+        is_old_run(reply);
+        return;
+    }
     attached_after_bind();
     if (!reply.known()) {
         context_.notice(Severity::error,
@@ -90,22 +93,29 @@ void BankLink::on_attach_reply(const wire::AttachReply& reply) {
                                         ", balance " + to_string(*balance));
 }
 
-bool BankLink::is_old_copy(const wire::AttachReply& reply) {
-    const State& state = context_.state;
-    const auto refuse = [&](const std::string& what, uint64_t bank, uint64_t own) {
-        context_.refuse_to_go_on("the bank has seen " + what + " " + std::to_string(bank) +
-                                 ", its own storage says " + std::to_string(own));
-        return true;
-    };
-    if (reply.old_copy() && reply.boots() == state.boots) {
+bool BankLink::refuse_old_copy(const std::string& what, uint64_t bank, uint64_t own) {
+    context_.refuse_to_go_on("the bank has seen " + what + " " + std::to_string(bank) +
+                             ", its own storage says " + std::to_string(own));
+    return true;
+}
+
+// A later start of this program has been at the bank, or another one with this number.
+bool BankLink::is_old_run(const wire::AttachReply& reply) {
+    const uint64_t boots = context_.state.boots;
+    if (reply.old_copy() && reply.boots() == boots) {
         context_.refuse_to_go_on("another run of this program has had its start " +
-                                 std::to_string(state.boots) + " already");
+                                 std::to_string(boots) + " already");
         return true;
     }
-    if (reply.boots() > state.boots) return refuse("its start", reply.boots(), state.boots);
+    return reply.boots() > boots && refuse_old_copy("its start", reply.boots(), boots);
+}
+
+bool BankLink::is_old_copy(const wire::AttachReply& reply) {
+    if (is_old_run(reply)) return true;
+    const State& state = context_.state;
     const bool rolling_back = state.operation && state.operation->kind == wire::OPERATION_ROLLBACK;
     if (Epoch(reply.epoch()) > state.epoch && !rolling_back) {
-        return refuse("it in epoch", reply.epoch(), state.epoch.value());
+        return refuse_old_copy("it in epoch", reply.epoch(), state.epoch.value());
     }
     // What the bank has committed is permanent here too, or settled and in doubt. A late reply says
     // less, which means nothing.
@@ -114,7 +124,7 @@ bool BankLink::is_old_copy(const wire::AttachReply& reply) {
     if (committed < state.statements || committed == 0) return false;
     const bool settled = state.operation && !state.operation->statement.statement().empty();
     const uint64_t known = state.statements + (settled ? 1 : 0);
-    if (committed > known) return refuse("its statement", committed, known);
+    if (committed > known) return refuse_old_copy("its statement", committed, known);
     const std::string digest = committed == state.statements
                                    ? state.statement_digest
                                    : statement_digest(state.operation->statement);

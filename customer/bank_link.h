@@ -112,6 +112,8 @@ class BankLink {
     void start_account(uint64_t boots);
     void attach();
     // Whether the bank has seen more of this account than its state says; then it stops.
+    bool refuse_old_copy(const std::string& what, uint64_t bank, uint64_t own);
+    bool is_old_run(const wire::AttachReply& reply);
     bool is_old_copy(const wire::AttachReply& reply);
     // The other way round: the bank has seen less than it once had.
     void look_whether_bank_is_behind(const wire::AttachReply& reply);

@@ -201,9 +201,7 @@ void Customer::deal_settled(CommandId id, const MadeDeal& made, const Answer& ch
     bool is_settled = false;
     for (uint64_t i = log.count(); i > log.dropped; --i) {
         const ActivityEntry& entry = log.entries[i - 1 - log.dropped];
-        const bool is_it = entry.number == order && entry.kind >= ActivityKind::purchase &&
-                           entry.kind <= ActivityKind::repayment;
-        if (!is_it) continue;
+        if (entry.number != order || !entry.is_deal()) continue;
         is_found = true;
         is_there = !entry.rolled_back;
         is_settled = is_there && i - 1 < log.settled;

@@ -85,6 +85,12 @@ void Customer::start(TimePoint now, Effects& effects) {
             context_.notice(Severity::info,
                             "stands at its last permanent checkpoint, in a new epoch");
         }
+        if (const size_t pending = state.activity.pending_deals(); pending > 0) {
+            context_.notice(Severity::info, std::to_string(pending) +
+                                                (pending == 1 ? " order is" : " orders are") +
+                                                " pending; the next `checkpoint` settles " +
+                                                (pending == 1 ? "it" : "them"));
+        }
     }
     bank_key_.start();
     channels_.rebuild(true);

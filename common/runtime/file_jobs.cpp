@@ -68,18 +68,22 @@ struct Replacement {
     Result<void> place() {
         ::unlink(before.c_str());
         kept = ::link(path.c_str(), before.c_str()) == 0;
+        if (!kept && errno != ENOENT) {  // not every file system gives a file a second name
+            kept = ::rename(path.c_str(), before.c_str()) == 0;
+            if (!kept && errno != ENOENT) return io_error("keep", path);
+        }
         if (::rename(fresh.c_str(), path.c_str()) != 0) return io_error("replace", path);
         placed = true;
         return {};
     }
     void undo() const {
         ::unlink(fresh.c_str());
-        if (placed && kept) {
-            ::rename(before.c_str(), path.c_str());
+        if (kept) {
+            ::rename(before.c_str(), path.c_str());  // nothing happens between names of one file
+            ::unlink(before.c_str());
         } else if (placed) {
             ::unlink(path.c_str());
         }
-        if (kept) ::unlink(before.c_str());
     }
     void settle() const {
         if (kept) ::unlink(before.c_str());

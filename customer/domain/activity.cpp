@@ -49,6 +49,11 @@ std::string to_text(const ActivityEntry& entry) {
     return "";
 }
 
+bool ActivityEntry::is_deal() const {
+    return kind == ActivityKind::purchase || kind == ActivityKind::payment ||
+           kind == ActivityKind::loan || kind == ActivityKind::repayment;
+}
+
 bool ActivityEntry::moves_money() const {
     switch (kind) {
         case ActivityKind::checkpoint:
@@ -74,6 +79,15 @@ void ActivityLog::roll_back() {
         ActivityEntry& entry = entries[i - dropped];
         if (entry.moves_money()) entry.rolled_back = true;
     }
+}
+
+size_t ActivityLog::pending_deals() const {
+    size_t count = 0;
+    for (uint64_t i = std::max(settled, dropped); i < this->count(); ++i) {
+        const ActivityEntry& entry = entries[i - dropped];
+        if (entry.is_deal() && !entry.rolled_back) ++count;
+    }
+    return count;
 }
 
 const char* ActivityLog::state_of(uint64_t line) const {

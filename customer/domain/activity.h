@@ -2,6 +2,7 @@
 // or rolled back. Rules only: customer::State keeps the one log, queries show it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -24,6 +25,8 @@ struct ActivityEntry {
 
     // Checkpoints and cohorts are told of, but nothing about them can be undone.
     bool moves_money() const;
+    // With the bank: a purchase, payment, loan or repayment; number is its order.
+    bool is_deal() const;
 };
 
 // The newest lines, and which of them are covered by checkpoints. Lines are counted over the
@@ -40,6 +43,8 @@ struct ActivityLog {
     void roll_back();
     // "pending", "settled" or "rolled back". Requires a line that is still there.
     const char* state_of(uint64_t line) const;
+    // How many deals are neither settled nor rolled back.
+    size_t pending_deals() const;
 };
 
 // For people: "deposited 50", "bought apple for 10 (order 3)".

@@ -44,6 +44,22 @@ TEST_CASE("old copy: the bank has heard of another run with the number of this s
     CHECK(world.noticed("another run of this program has had its start 1") >= 1);
 }
 
+TEST_CASE("old copy: it stops also while it closes its account") {
+    CustomerWorld world;
+    world.open("alice");
+    CHECK(world.answer_to("exit").outcome == Outcome::unknown);
+    REQUIRE(world.state().phase == customer::Phase::exiting);
+    wire::Datagram message;
+    message.mutable_attach_reply()->set_known(true);
+    message.mutable_attach_reply()->set_boots(world.state().boots);
+    REQUIRE(world.say(world.bank(), message));
+    CHECK(world.effects.stopped == -1);
+    message.mutable_attach_reply()->set_boots(world.state().boots + 1);
+    REQUIRE(world.say(world.bank(), message));
+    CHECK(world.effects.stopped == 4);
+    CHECK(world.noticed("the bank has seen its start 2, its own storage says 1") == 1);
+}
+
 TEST_CASE("old copy: the bank has committed a statement that is not here") {
     CohortWorld cohort;
     CustomerWorld& world = cohort.world;

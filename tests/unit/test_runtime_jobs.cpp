@@ -81,6 +81,19 @@ TEST_CASE("jobs: where one file cannot be written the others stay as they were")
     CHECK_FALSE(carry_out(WriteFiles{folder.path, {{"../a.csv", "new"}}}).outcome);
 }
 
+TEST_CASE("jobs: a file that could not be put back is not replaced") {
+    const TemporaryFolder folder;
+    // Long enough for the new one's name, too long for that of the one before.
+    const std::string name = std::string(246, 'a') + ".csv";
+    write(folder.path + "/" + name, "old");
+    const JobResult result =
+        carry_out(WriteFiles{folder.path, {{"a.csv", "new"}, {name, "new"}, {"c.csv", "new"}}});
+    REQUIRE_FALSE(result.outcome);
+    CHECK(result.outcome.error().message.find("cannot keep ") == 0);
+    CHECK(read(folder.path + "/" + name) == "old");
+    CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
+}
+
 TEST_CASE("worker: jobs come back in the order in which they were started") {
     const TemporaryFolder folder;
     std::mutex mutex;

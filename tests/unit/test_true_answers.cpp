@@ -11,16 +11,18 @@ using namespace p2pbank;
 
 namespace {
 
-// The bank says what a deal comes to, and nothing to the deal itself.
-void price_only(CustomerWorld& world) {
+// The bank says what a deal comes to, and to the deal itself nothing or that it is accepted.
+void prices_deals(CustomerWorld& world, bool accepts) {
     const auto as_ever = world.bank().on_message;
-    world.bank().on_message = [&world, as_ever](const wire::Datagram& message) {
+    world.bank().on_message = [&world, as_ever, accepts](const wire::Datagram& message) {
         as_ever(message);
-        if (!message.has_deal() || message.deal().number() != 0) return;
+        if (!message.has_deal() || (message.deal().number() != 0 && !accepts)) return;
         wire::Datagram reply;
         reply.mutable_deal_reply()->set_nonce(message.deal().nonce());
+        reply.mutable_deal_reply()->set_number(message.deal().number());
         reply.mutable_deal_reply()->set_epoch(message.epoch());
         reply.mutable_deal_reply()->set_amount(5'00);
+        reply.mutable_deal_reply()->set_order(message.deal().number() == 0 ? 0 : 7);
         reply.mutable_deal_reply()->set_what(message.deal().what());
         reply.mutable_deal_reply()->set_name(message.deal().what());
         reply.mutable_deal_reply()->set_accepted(true);
@@ -73,7 +75,7 @@ wire::OperationId id_of_operation(const CohortWorld& cohort) {
 
 TEST_CASE("answers: a deal that was unknown and is taken back is told, as was promised") {
     CohortWorld cohort;
-    price_only(cohort.world);
+    prices_deals(cohort.world, false);
     const Answer answer = cohort.world.answer_to("buy lamp 1");
     REQUIRE(answer.outcome == Outcome::unknown);
     REQUIRE(answer.lines.size() == 1);
@@ -215,4 +217,35 @@ TEST_CASE("answers: nobody signs in with an e-mail that was not verified within 
     bank.context.now += seconds(24 * 60 * 60 + 1);
     // `verify` would say that nobody waits for the code.
     CHECK(bank.sign_in_as(kAnn).code == "wrong-credentials");
+}
+
+TEST_CASE("answers: what was bought and is not settled is told at the next start") {
+    CohortWorld cohort;
+    prices_deals(cohort.world, true);
+    REQUIRE(cohort.world.answer_to("buy lamp 1").outcome == Outcome::success);
+    cohort.restart();
+    CHECK(cohort.world.noticed("1 order is pending; the next `checkpoint` settles it") == 1);
+    CHECK(cohort.world.answer_to("checkpoint").outcome == Outcome::success);
+    cohort.restart();
+    CHECK(cohort.world.noticed("1 order is pending") == 1);
+}
+
+TEST_CASE("answers: an open that was refused is not obeyed later") {
+    Counter bank;
+    REQUIRE(bank.code(bank.with_password({"register", kAnn}, kPassword)).empty());
+    REQUIRE(bank.sign_in_as(kAnn).code.empty());
+    const auto caller = [&](const wire::Ask& open) {
+        return bank.sign_in.caller_of(open.authority(), bank.from, bank::Repeats::allowed);
+    };
+    const wire::Ask refused = bank.signed_in({});
+    for (int i = 0; i < 2; ++i) {  // it may come again, to the same answer
+        REQUIRE(caller(refused).ok());
+        CHECK_FALSE(caller(refused).value().verified);
+    }
+    REQUIRE(bank.code(bank.words({"verify", bank.person(kAnn).code})).empty());
+    REQUIRE_FALSE(caller(refused).ok());
+    CHECK(caller(refused).error().code == "repeated-request");
+    const auto fresh = caller(bank.signed_in({}));
+    REQUIRE(fresh.ok());
+    CHECK(fresh.value().verified);
 }
