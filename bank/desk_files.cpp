@@ -6,6 +6,7 @@
 #include "bank/business_records.h"
 #include "bank/desk.h"
 #include "bank/domain/inventory_files.h"
+#include "common/base/csv.h"
 #include "common/base/names.h"
 #include "common/stable/frame.h"
 
@@ -43,7 +44,7 @@ void Desk::import_file(const Asker& asker, const Words& words) {
     start(ReadFile{words[1], limits::kMaxImportBytes},
           [this, asker, replace, path = words[1]](JobResult& result) {
               if (!result.outcome) return reply(asker, failure(result.outcome.error()));
-              const std::string_view content = result.text;
+              const std::string_view content = without_byte_order_mark(result.text);
               const std::string_view head = content.substr(0, content.find_first_of("\r\n"));
               if (head == kInventoryHeader) {
                   return reply(asker, import_inventory(content, path, replace));

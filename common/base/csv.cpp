@@ -5,8 +5,6 @@
 namespace p2pbank {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
 bool only_line_ends(std::string_view text) {
     return text.find_first_not_of("\r\n") == std::string_view::npos;
 }
@@ -36,9 +34,13 @@ void append_csv_row(std::string& out, const std::vector<std::string>& fields) {
     out += '\n';
 }
 
-CsvReader::CsvReader(std::string_view content) : rest_(content) {
-    if (rest_.starts_with(kByteOrderMark)) rest_.remove_prefix(kByteOrderMark.size());
+std::string_view without_byte_order_mark(std::string_view text) {
+    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+    if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+    return text;
 }
+
+CsvReader::CsvReader(std::string_view content) : rest_(without_byte_order_mark(content)) {}
 
 Error CsvReader::error(std::string_view reason) const {
     return Error{"bad-csv",

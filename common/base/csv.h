@@ -17,6 +17,9 @@ void append_csv_field(std::string& out, std::string_view field);
 // Appends the fields, commas between them, and a newline.
 void append_csv_row(std::string& out, const std::vector<std::string>& fields);
 
+// What follows it where the text begins with one (of UTF-8), as spreadsheets write it.
+std::string_view without_byte_order_mark(std::string_view text);
+
 // Goes through a file line by line. What it hands out stays good until the next call; `content`
 // must outlive it.
 class CsvReader {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "common/base/address.h"
+#include "common/base/csv.h"
 #include "common/base/names.h"
 
 namespace p2pbank {
@@ -255,9 +256,7 @@ void append_row(std::string& out, const TableRow& row) {
 }
 
 Result<std::vector<TableRow>> parse_table(std::string_view content) {
-    constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-    if (content.starts_with(kByteOrderMark)) content.remove_prefix(kByteOrderMark.size());
-    Lines lines(content);
+    Lines lines(without_byte_order_mark(content));
     if (auto reason = check_header(lines.next())) return bad_line(1, *reason);
 
     std::vector<TableRow> rows;

@@ -267,6 +267,19 @@ class Files(unittest.TestCase):
             world.audit_adds_up()
             other.audit_adds_up()
 
+    def test_files_as_spreadsheets_save_them(self):
+        with World() as world:
+            inventory = "\ufeff" + INVENTORY + "cup,Cup,3,7,kitchen\n"
+            self.assertEqual(
+                str(import_text(world, inventory.replace("\n", "\r\n"))),
+                "SUCCESS import products 1 new 1",
+            )
+            purchases = "\ufeff" + PURCHASES + "1,2026-11-01 10:00:00,ann,cup,2,6,settled\n"
+            self.assertEqual(
+                str(import_text(world, purchases.replace("\n", "\r\n"))),
+                "SUCCESS import purchases 1",
+            )
+
     def test_an_imported_file_with_anything_wrong_is_refused_with_line_and_reason(self):
         with World() as world:
             shop(world)
