@@ -11,6 +11,15 @@ namespace p2pbank {
 
 using namespace bank;
 
+namespace {
+
+// The program was started again since it asked, or another process has the account.
+bool is_gone(const Account& account, const Requester& requester) {
+    return requester.instance < account.boots || requester.opener != account.opener;
+}
+
+}  // namespace
+
 Bank::Bank(BankSettings settings)
     : context_(settings),
       decisions_(context_, [this](const OperationId& id) { procedures_.on_settled(id); }),
@@ -259,6 +268,9 @@ void Bank::snapshot(const std::function<void(std::string)>& take) const {
 // A customer's request gets the same answer again, also after the bank was started anew.
 void Bank::promise(const Requester& requester, const Answer& answer) {
     if (requester.customer.empty()) return;
+    // What the present one has been told stays.
+    const Account* account = context_.state.find(requester.customer);
+    if (account == nullptr || is_gone(*account, requester)) return;
     State::Record record;
     auto* replied = record.mutable_replied();
     replied->set_name(requester.customer);
@@ -294,7 +306,8 @@ void Bank::reply(const Requester& requester, Answer answer) {
         return;
     }
     const Account* account = context_.state.find(requester.customer);
-    const AccountDetails* details = account == nullptr ? nullptr : account->details.get();
+    if (account == nullptr || is_gone(*account, requester)) return;
+    const AccountDetails* details = account->details.get();
     const bool promised = details != nullptr && details->replied_instance == requester.instance &&
                           details->reply.request() == requester.request;
     if (!promised) promise(requester, answer);

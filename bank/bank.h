@@ -62,6 +62,7 @@ class Bank : public Node {
     void snapshot(const std::function<void(std::string)>& take) const override;
     std::vector<std::string> complete(std::string_view line) const override;
     std::vector<MenuSection> menu() const override { return bank::menu_sections(); }
+    void set_wall_offset(int64_t us) override { context_.settings.wall_offset_us = us; }
 
     // For the simulator's oracles and for tests.
     const bank::State& state() const { return context_.state; }

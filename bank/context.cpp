@@ -136,10 +136,12 @@ const wire::Roster& Context::roster(const Cohort& cohort) {
     std::string members = body.SerializeAsString();
     SignedRoster& known = rosters_[cohort.id];
     const uint64_t age = std::max(now_ms, known.issued_ms) - std::min(now_ms, known.issued_ms);
-    const bool fresh = age < kRosterLifeMs / 4;
+    // Of a clock that was ahead, which nobody takes.
+    const bool ahead = known.issued_ms > now_ms && age > kClockSkewMs;
+    const bool fresh = age < kRosterLifeMs / 4 && !ahead;
     if (!fresh || known.members != members) {
         // A newer one has a later time, also within one millisecond.
-        known.issued_ms = std::max(now_ms, known.issued_ms + 1);
+        known.issued_ms = ahead ? now_ms : std::max(now_ms, known.issued_ms + 1);
         known.members = std::move(members);
         body.set_issued_ms(known.issued_ms);
         body.set_expires_ms(known.issued_ms + kRosterLifeMs);

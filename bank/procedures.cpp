@@ -11,7 +11,7 @@ constexpr size_t kMostReports = 2'000;  // asked for by an audit
 
 bool same(const Requester& a, const Requester& b) {
     return a.command == b.command && a.customer == b.customer && a.instance == b.instance &&
-           a.request == b.request;
+           a.request == b.request && a.opener == b.opener;
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ struct Requester {
     uint64_t instance = 0;
     uint64_t request = 0;
     Origin from;
+    uint64_t opener = 0;  // of the process: another one counts its runs and requests anew
 };
 
 class Procedures {

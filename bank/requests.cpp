@@ -27,8 +27,8 @@ void Bank::on_customer_command(const wire::Datagram& datagram, const Origin& fro
     // A run is attached before its requests count, as before its deals: a late copy of an earlier
     // run's exit would close what a later run has been told is open. (A closed one attaches none.)
     if (datagram.instance() != account->boots && !account->exited) return;
-    const Requester requester{CommandId(), account->name, datagram.instance(), command.request(),
-                              from};
+    const Requester requester{CommandId(),       account->name, datagram.instance(),
+                              command.request(), from,          account->opener};
     if (procedures_.is_under_way(requester)) return;
     if (account->details != nullptr && account->details->replied_instance == requester.instance &&
         account->details->reply.request() >= requester.request) {
@@ -186,6 +186,7 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
     Account* account = context_.state.find(datagram.sender());
     wire::Datagram message;
     wire::AttachReply* out = message.mutable_attach_reply();
+    out->set_opener(attach.opener());
     secure::PublicKeys taken;  // the keys of whoever takes over what was nobody's
     if (account != nullptr && context_.sealed() && !from.is_account) {
         const auto keys = account->keys().empty()
@@ -204,12 +205,14 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
         return;
     }
     if (datagram.instance() < account->boots) return tell_newer_run(*account, from);
+    const bool elsewhere = attach.ip() != account->ip || attach.port1() != account->port1 ||
+                           attach.port2() != account->port2;
+    const bool another_run =
+        attach.run() == 0 ? elsewhere : account->run != 0 && attach.run() != account->run;
     if (datagram.instance() == account->boots && account->attached && !account->exited &&
-        (attach.ip() != account->ip || attach.port1() != account->port1 ||
-         attach.port2() != account->port2 ||
-         (attach.run() != account->run && attach.run() != 0 && account->run != 0))) {
-        // One run of a program does not move, and two do not have the same number: its storage went
-        // back to where an earlier run began.
+        another_run) {
+        // Two runs of a program do not have the same number: its storage went back to where an
+        // earlier run began. (The same run does not move: then the table was edited.)
         context_.notice(Severity::error,
                         account->name + " comes back from an old copy of its state");
         out->set_known(true);
@@ -221,7 +224,7 @@ void Bank::on_attach(const wire::Datagram& datagram, const Origin& from) {
     const bool sane = parse_ip(ip_to_string(attach.ip())).ok() && attach.port1() > 0 &&
                       attach.port1() <= 65'535 && attach.port2() > 0 && attach.port2() <= 65'535;
     const bool news = datagram.instance() > account->boots || !account->attached ||
-                      datagram.epoch() > account->epoch || !taken.empty() ||
+                      datagram.epoch() > account->epoch || !taken.empty() || elsewhere ||
                       (account->run == 0 && attach.run() != 0);
     if (sane && news && !account->exited) {
         // A newer epoch leaves what is undecided of older ones: nothing that it covers is pending

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "bank/timing.h"
 #include "common/base/check.h"
@@ -197,7 +198,8 @@ void SignIn::forget_late() {
     while (const Person* oldest = people.oldest_unverified()) {
         // When somebody of an older version registered is not known.
         const auto since_ms = static_cast<int64_t>(oldest->since_ms);
-        if (since_ms == 0 || now_ms - since_ms < life_ms) break;
+        // A clock that was far ahead then keeps nobody for longer.
+        if (since_ms == 0 || std::abs(now_ms - since_ms) < life_ms) break;
         forget(*oldest);
         ++late;
     }

@@ -10,6 +10,8 @@ namespace records = bank_records;
 namespace {
 
 constexpr int kAccountsInRecord = 512;
+// Behind which a part of a snapshot ends: what one account has, or settles, is far below a frame.
+constexpr size_t kBytesInRecord = 16 * 1'024 * 1'024;
 
 Error bad(const char* what) {
     return Error{"bad-record", std::string("a snapshot is not readable: ") + what};
@@ -56,6 +58,23 @@ void write_account(const Account& account, records::Account* out) {
     }
 }
 
+void write_settlement(const std::string& name, const Settlement& settlement,
+                      records::Settlement* settled) {
+    settled->set_name(name);
+    to_wire(settlement.totals, settled->mutable_totals());
+    for (const auto& [peer, channel] : settlement.channels) {
+        to_wire(peer, channel, settled->add_channels());
+    }
+    settled->set_orders_upto(settlement.orders_upto);
+    for (const wire::Activity& line : settlement.activity) {
+        *settled->add_activity() = line;
+    }
+    settled->set_activity_left_out(settlement.activity_left_out);
+    *settled->mutable_statement() = settlement.statement;
+    settled->set_signing_key(settlement.signing_key);
+    settled->set_instance(settlement.instance);
+}
+
 }  // namespace
 
 void State::snapshot(const std::function<void(std::string)>& take) const {
@@ -73,29 +92,6 @@ void State::snapshot(const std::function<void(std::string)>& take) const {
     }
     out->set_sealed(was_sealed);
     out->set_in_clear(was_in_clear);
-    for (const auto& [initiator, operation] : operations) {
-        records::Operation* written = out->add_operations();
-        to_wire(operation.id, written->mutable_id());
-        written->set_kind(operation.kind);
-        written->set_aborted(operation.aborted);
-        written->set_begun(operation.begun);
-        for (const auto& [name, settlement] : operation.settlements) {
-            records::Settlement* settled = written->add_settlements();
-            settled->set_name(name);
-            to_wire(settlement.totals, settled->mutable_totals());
-            for (const auto& [peer, channel] : settlement.channels) {
-                to_wire(peer, channel, settled->add_channels());
-            }
-            settled->set_orders_upto(settlement.orders_upto);
-            for (const wire::Activity& line : settlement.activity) {
-                *settled->add_activity() = line;
-            }
-            settled->set_activity_left_out(settlement.activity_left_out);
-            *settled->mutable_statement() = settlement.statement;
-            settled->set_signing_key(settlement.signing_key);
-            settled->set_instance(settlement.instance);
-        }
-    }
     for (const auto& [id, commit] : committed) {
         records::Committed* written = out->add_committed();
         to_wire(id, written->mutable_id());
@@ -114,18 +110,53 @@ void State::snapshot(const std::function<void(std::string)>& take) const {
     }
     take(record.SerializeAsString());
     record.Clear();
+    // In parts: what the members of a large cohort have settled can be more than a frame.
+    size_t bytes = 0;
+    for (const auto& entry : operations) {
+        const Operation& operation = entry.second;
+        records::Operation* written = nullptr;
+        const auto begin = [&] {
+            written = record.mutable_operations()->add_operations();
+            to_wire(operation.id, written->mutable_id());
+            written->set_kind(operation.kind);
+            written->set_aborted(operation.aborted);
+            written->set_begun(operation.begun);
+            bytes += written->ByteSizeLong();
+        };
+        const auto end_part_if_large = [&] {
+            if (bytes < kBytesInRecord) return;
+            take(record.SerializeAsString());
+            record.Clear();
+            bytes = 0;
+            written = nullptr;
+        };
+        begin();
+        for (const auto& [name, settlement] : operation.settlements) {
+            if (written == nullptr) begin();
+            write_settlement(name, settlement, written->add_settlements());
+            bytes += written->settlements(written->settlements_size() - 1).ByteSizeLong();
+            end_part_if_large();
+        }
+        end_part_if_large();
+    }
+    if (record.has_operations()) take(record.SerializeAsString());
+    record.Clear();
     business.snapshot([&](const records::Business& part) {
         *record.mutable_business() = part;
         take(record.SerializeAsString());
     });
     record.Clear();
+    bytes = 0;
     for (const Account& account : accounts_) {
         records::Account* written = record.mutable_accounts()->add_accounts();
         write_account(account, written);
         business.snapshot_account(account.name, written);
-        if (record.accounts().accounts_size() < kAccountsInRecord) continue;
+        bytes += written->ByteSizeLong();
+        if (record.accounts().accounts_size() < kAccountsInRecord && bytes < kBytesInRecord)
+            continue;
         take(record.SerializeAsString());
         record.mutable_accounts()->Clear();
+        bytes = 0;
     }
     if (record.accounts().accounts_size() > 0) take(record.SerializeAsString());
 }
@@ -144,33 +175,8 @@ Result<void> State::apply_snapshot(const records::Snapshot& in) {
     }
     was_sealed = in.sealed();
     was_in_clear = in.in_clear();
-    for (const records::Operation& read : in.operations()) {
-        Operation& operation = operations[read.id().initiator()];
-        operation.id = from_wire(read.id());
-        operation.kind = read.kind();
-        operation.aborted = read.aborted();
-        operation.begun = read.begun();
-        for (const records::Settlement& settled : read.settlements()) {
-            Settlement& settlement = operation.settlements[settled.name()];
-            settlement.totals = from_wire(settled.totals());
-            for (const wire::Channel& channel : settled.channels()) {
-                auto channel_read = from_wire(channel);
-                if (!channel_read) return bad("a settled channel");
-                settlement.channels[channel.peer()] = std::move(*channel_read);
-            }
-            settlement.orders_upto = settled.orders_upto();
-            settlement.activity.assign(settled.activity().begin(), settled.activity().end());
-            settlement.activity_left_out = settled.activity_left_out();
-            settlement.statement = settled.statement();
-            settlement.signing_key = settled.signing_key();
-            settlement.instance = settled.instance();
-            // Of a journal from before there were statements it has none.
-            if (settled.statement().statement().empty()) continue;
-            const auto statement = read_statement(settled.statement());
-            if (!statement) return bad("a settled statement");
-            settlement.number = statement->number();
-            settlement.previous = statement->previous();
-        }
+    for (const records::Operation& read : in.operations()) {  // of a snapshot in one part
+        if (auto applied = apply_operation(read); !applied) return applied;
     }
     for (const records::Committed& read : in.committed()) {
         Committed& commit = committed[from_wire(read.id())];
@@ -189,6 +195,37 @@ Result<void> State::apply_snapshot(const records::Snapshot& in) {
         cohort.operation = from_wire(read.operation());
         if (cohort.stage != CohortStage::forming) continue;
         for (const std::string& member : cohort.members) forming[member] = cohort.id;
+    }
+    return {};
+}
+
+// Or a part of what has been settled for it.
+Result<void> State::apply_operation(const records::Operation& read) {
+    Operation& operation = operations[read.id().initiator()];
+    operation.id = from_wire(read.id());
+    operation.kind = read.kind();
+    operation.aborted = read.aborted();
+    operation.begun = read.begun();
+    for (const records::Settlement& settled : read.settlements()) {
+        Settlement& settlement = operation.settlements[settled.name()];
+        settlement.totals = from_wire(settled.totals());
+        for (const wire::Channel& channel : settled.channels()) {
+            auto channel_read = from_wire(channel);
+            if (!channel_read) return bad("a settled channel");
+            settlement.channels[channel.peer()] = std::move(*channel_read);
+        }
+        settlement.orders_upto = settled.orders_upto();
+        settlement.activity.assign(settled.activity().begin(), settled.activity().end());
+        settlement.activity_left_out = settled.activity_left_out();
+        settlement.statement = settled.statement();
+        settlement.signing_key = settled.signing_key();
+        settlement.instance = settled.instance();
+        // Of a journal from before there were statements it has none.
+        if (settled.statement().statement().empty()) continue;
+        const auto statement = read_statement(settled.statement());
+        if (!statement) return bad("a settled statement");
+        settlement.number = statement->number();
+        settlement.previous = statement->previous();
     }
     return {};
 }

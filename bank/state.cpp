@@ -105,7 +105,10 @@ const Channel& State::channel(const Operation* operation, const Account& account
 
 Result<void> State::apply(const Record& record) {
     // The parts of a snapshot stand for the records before them.
-    if (!record.has_snapshot() && !record.has_accounts() && !record.has_business()) ++position;
+    if (!record.has_snapshot() && !record.has_accounts() && !record.has_business() &&
+        !record.has_operations()) {
+        ++position;
+    }
     telling_ = {history, position, moment_of_ms(record.at_ms())};
     switch (record.kind_case()) {
         case Record::kStarted:
@@ -193,6 +196,11 @@ Result<void> State::apply(const Record& record) {
             for (const auto& account : record.accounts().accounts()) {
                 const auto applied = apply_account(account);
                 if (!applied) return applied;
+            }
+            return {};
+        case Record::kOperations:
+            for (const records::Operation& operation : record.operations().operations()) {
+                if (auto applied = apply_operation(operation); !applied) return applied;
             }
             return {};
         case Record::kEpochSeen: {

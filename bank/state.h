@@ -230,6 +230,7 @@ class State {
     Result<void> apply_cohort_ended(const bank_records::CohortEnded& ended);
     Result<void> apply_edited(const bank_records::Edited& edited);
     Result<void> apply_snapshot(const bank_records::Snapshot& snapshot);
+    Result<void> apply_operation(const bank_records::Operation& operation);
     Result<void> apply_account(const bank_records::Account& account);
 
     Telling telling_;

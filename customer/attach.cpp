@@ -35,10 +35,13 @@ void BankLink::attach() {
 
 void BankLink::on_attach_reply(const wire::AttachReply& reply) {
     heard_ = true;
+    State& state = context_.state;
+    // A late answer to an earlier try says nothing of this one.
+    const bool takes_over = state.phase == Phase::opening && state.offered;
+    if (takes_over && reply.opener() != opener_) return;
     attached_ = true;
     attach_at_ = context_.now + timing::kAttachRefresh;
-    State& state = context_.state;
-    if (state.phase == Phase::opening && state.offered) {
+    if (takes_over) {
         if (reply.known() && !reply.exited() && !reply.other_key()) {
             opened(reply);
             context_.notice(Severity::info, "has taken over account " + state.name + ", balance " +
@@ -59,7 +62,7 @@ void BankLink::on_attach_reply(const wire::AttachReply& reply) {
     }
     context_.other_key = false;
     if (state.phase != Phase::open) {  // the answer to the exit is awaited
-        is_old_run(reply);
+        if (!is_old_run(reply)) attached_after_bind();
         return;
     }
     attached_after_bind();
@@ -81,9 +84,11 @@ void BankLink::on_attach_reply(const wire::AttachReply& reply) {
     if (total == state.totals.adjustments || state.is_suspended()) return;
     const auto by = checked_subtract(total, state.totals.adjustments);
     const auto balance = by ? checked_add(state.totals.balance, *by) : std::nullopt;
-    if (!fits_balance(balance)) {
+    if (!state.can_hold(balance)) {
+        const bool too_much = by && !by->is_negative();
         context_.notice(Severity::warning,
-                        "the operator's correction waits until the balance covers it");
+                        std::string("the operator's correction waits until the ") +
+                            (too_much ? "account can hold it" : "balance covers it"));
         return;
     }
     State::Record record;
@@ -214,6 +219,7 @@ void BankLink::bound(CommandId id, const std::string& name, Answer answer) {
     if (context_.state.phase == Phase::none) wanted_ = name;
     bound_.emplace();
     bound_->command = id;
+    bound_->name = name;
     bound_->answer = std::move(answer);
     bound_->deadline = context_.now + timing::kBankDeadline;
     attached_ = false;
@@ -228,7 +234,7 @@ void BankLink::attached_after_bind() {
     bound_.reset();
     if (bound.command.value() != 0) {
         answered_(bound.command, std::move(bound.answer));
-    } else {
+    } else if (bound.name == context_.state.name) {
         context_.notice(Severity::info, "the bank has confirmed that account " +
                                             context_.state.name +
                                             " is bound to this program's key");

@@ -43,15 +43,19 @@ void BankLink::resume() {
         begin(std::move(request));
         ask();
     } else if (state.phase == Phase::exiting) {
-        Request request;
-        request.stage = Stage::asked;
-        request.deadline = TimePoint::max();
-        wire::Exit* exit = request.message.mutable_command()->mutable_exit();
-        exit->set_order(state.exit_order);
-        exit->set_empty(state.exit_empty);
-        begin(std::move(request));
-        ask();
+        go_on_closing();
     }
+}
+
+void BankLink::go_on_closing() {
+    Request request;
+    request.stage = Stage::asked;
+    request.deadline = TimePoint::max();
+    wire::Exit* exit = request.message.mutable_command()->mutable_exit();
+    exit->set_order(context_.state.exit_order);
+    exit->set_empty(context_.state.exit_empty);
+    begin(std::move(request));
+    ask();
 }
 
 void BankLink::begin(Request request) {
@@ -279,6 +283,14 @@ void BankLink::on_told(const wire::Told& told, uint64_t bank_run) {
         answer(result.line("now it says: " + told_now.code + ": " + told_now.text));
         return;
     }
+    // Each is asked under a number of its own: the bank has had this one, and has forgotten what it
+    // answered.
+    if (request_->changes && told_now.code == "repeated-request") {
+        answer(
+            unknown("the bank has had this request before and does not know any more what it "
+                    "answered; it may have been done or not"));
+        return;
+    }
     const CommandId command = request_->command;
     request_.reset();
     told_back_(command, told);
@@ -393,6 +405,7 @@ void BankLink::on_timer() {
         answered_(command, result.line("the bank has not confirmed it yet to this program; a "
                                        "notice tells when it has"));
     }
+    if (!request_ && phase == Phase::exiting) go_on_closing();
     if (!request_) return;
     Request& request = *request_;
     if (context_.now >= request.deadline) {
@@ -428,6 +441,7 @@ std::optional<TimePoint> BankLink::next_wake() const {
     if (context_.state.phase == Phase::exited) return std::nullopt;
     TimePoint wake = attach_at_;
     if (request_) wake = std::min({wake, request_->at, request_->deadline});
+    if (!request_ && context_.state.phase == Phase::exiting) wake = TimePoint();  // at once
     if (bound_) wake = std::min(wake, bound_->deadline);
     return wake;
 }

@@ -31,7 +31,9 @@ class BankLink {
     // After a start, and when there is an account: attaches, and goes on with what was unfinished.
     void resume();
 
-    bool busy() const { return request_.has_value(); }
+    // An exit that the bank answers to another key only is not in the way of what gets the account
+    // its key back: it is asked for again after that.
+    bool busy() const { return request_ && !(context_.other_key && is_closing()); }
     // Busy, and somebody waits for the answer.
     bool awaited() const {
         return (request_ && request_->command.value() != 0) ||
@@ -98,12 +100,17 @@ class BankLink {
     struct Bound {          // a `bind` that has succeeded
         Bound() {}          // clang 14 does not find an implicit one for std::optional
         CommandId command;  // 0: it has its answer, before the bank has confirmed it
+        std::string name;   // of the account
         Answer answer;
         TimePoint deadline{};
     };
 
     void begin(Request request);
     void ask();
+    bool is_closing() const {
+        return request_->command.value() == 0 && request_->message.command().has_exit();
+    }
+    void go_on_closing();
     wire::SignedStatement last_statement();
     bool begin_opening();
     void give_up_opening();

@@ -342,11 +342,12 @@ void Customer::start_bind(CommandId id, const Words& words) {
         return answer(id, failure("not-allowed", "with --insecure accounts have no keys"));
     }
     const State& state = context_.state;
-    if (state.phase != Phase::none && state.phase != Phase::open) {
+    const bool closes = state.phase == Phase::exiting && context_.other_key;
+    if (state.phase != Phase::none && state.phase != Phase::open && !closes) {
         check_account(id);
         return;
     }
-    if (state.phase == Phase::open && words[1] != state.name) {
+    if (state.phase != Phase::none && words[1] != state.name) {
         return answer(id,
                       failure("has-account", "this program has account " + state.name +
                                                  "; start another one to bind " + quote(words[1])));

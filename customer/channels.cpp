@@ -88,6 +88,14 @@ void Channels::on_permanent() {
     proofs_.on_permanent();
 }
 
+bool Channels::has_room_to_send() {
+    if (sent_room_ > 0) return true;
+    size_t logged = 0;
+    for (const auto& [peer_name, peer] : context_.state.peers) logged += peer.sent_log.size();
+    sent_room_ = context_.settings.most_logged - std::min(context_.settings.most_logged, logged);
+    return sent_room_ > 0;
+}
+
 SentEntry& Channels::transfer(Peer& peer, Money amount, bool lost) {
     const Label label = peer.channel.sent_last.next();
     record_.Clear();
@@ -97,6 +105,7 @@ SentEntry& Channels::transfer(Peer& peer, Money amount, bool lost) {
     sent->set_amount(amount.cents());
     sent->set_lost(lost);
     context_.commit(record_);
+    if (sent_room_ > 0) --sent_room_;
     if (!lost) touch(link(peer));
     return peer.sent_log.back();
 }
@@ -118,6 +127,15 @@ size_t Channels::room_for_gaps() const {
         intervals += peer.channel.received.intervals().size();
     }
     return limits::kMaxReceivedIntervals - std::min(limits::kMaxReceivedIntervals, intervals);
+}
+
+// How many more fit into what is kept of them.
+size_t Channels::room_for_received() const {
+    size_t logged = 0;
+    for (const auto& [peer_name, peer] : context_.state.peers) {
+        logged += peer.received_log.count();
+    }
+    return context_.settings.most_logged - std::min(context_.settings.most_logged, logged);
 }
 
 void Channels::credit(Peer& peer, const std::vector<Transfer>& transfers) {
@@ -142,10 +160,16 @@ void Channels::credit(Peer& peer, const std::vector<Transfer>& transfers) {
         const auto new_sum = checked_add(sum, amount);
         const bool gap = leaves_gap(peer.channel.received, *received, label);
         if (gap && !room) room = room_for_gaps();
-        if (!fits_balance(new_balance) || !fits_total(new_sum) || (gap && *room == 0)) {
+        if (received_room_ == 0) {
+            const size_t all = room_for_received();
+            received_room_ = all - std::min(all, static_cast<size_t>(received->labels_size()));
+        }
+        if (!context_.state.can_hold(new_balance) || !fits_total(new_sum) || (gap && *room == 0) ||
+            received_room_ == 0) {
             continue;  // not acknowledged: it stays in transit until there is room
         }
         if (gap) --*room;
+        --received_room_;
         balance = *new_balance;
         sum = *new_sum;
         received->add_labels(label.value());

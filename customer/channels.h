@@ -34,9 +34,11 @@ class Channels {
     // `announce`: tell every peer this customer's epoch, and send no transfer before it confirms.
     void rebuild(bool announce);
 
+    // Whether one more transfer fits into the sent logs, all together.
+    bool has_room_to_send();
     // Debits and appends to the sent log; sent at the end of the turn unless `lost`. Requires that
-    // the state allows it: funds, limits, not suspended, no tentative checkpoint.
-    // The entry is valid until the event is over.
+    // the state allows it: funds, limits, has_room_to_send(), not suspended, no tentative
+    // checkpoint. The entry is valid until the event is over.
     SentEntry& transfer(Peer& peer, Money amount, bool lost);
 
     // The transfers in it may be moved from.
@@ -133,6 +135,7 @@ class Channels {
     const Link& link(const Peer& peer) const { return *links_.find(peer.name)->second; }
     void credit(Peer& peer, const std::vector<Transfer>& transfers);
     size_t room_for_gaps() const;
+    size_t room_for_received() const;
     void announce_all();
     void forget_acks(Link& link);
     void mark_acked(Link& link, const IntervalSet& received);
@@ -170,6 +173,9 @@ class Channels {
     bool notice_due_ = false;
     wire::Datagram out_;  // reused, so that sending allocates nothing
     State::Record record_;
+    // How many more transfers surely fit into the logs; at 0 they are counted.
+    size_t sent_room_ = 0;
+    size_t received_room_ = 0;
     std::vector<SentEntry*> chosen_;  // for one datagram, labels rising
     std::set<std::pair<TimePoint, size_t>> timers_;
     std::vector<Link*> by_index_;

@@ -149,6 +149,12 @@ bool Context::roster_expired() const {
            wall - state.roster_expires_ms > kClockSkewMs;
 }
 
+bool Context::roster_of_future() const {
+    const uint64_t wall = wall_ms();
+    return sealed() && state.roster_issued_ms > wall &&
+           state.roster_issued_ms - wall > kClockSkewMs;
+}
+
 void Context::refuse_to_go_on(const std::string& why) {
     notice(
         Severity::error,

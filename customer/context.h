@@ -32,6 +32,7 @@ struct CustomerSettings {
     // Accounts that have a state here, for a program that was started without one of them.
     std::vector<std::string> accounts;
     uint64_t seed = 0;
+    size_t most_logged = limits::kMaxLogged;
     int64_t wall_offset_us = 0;  // from a TimePoint to microseconds since 1970
     KeyBytes secret_seed{};      // for what nobody may guess: drawn anew at each start
     // Of the identity: the one of the account, or drawn anew for a process without one.
@@ -96,6 +97,9 @@ struct Context {
     std::optional<wire::RosterBody> read_roster(const wire::Roster& roster);
     // The roster of the present cohort counts no more. Never in clear.
     bool roster_expired() const;
+    // It was signed while a clock was ahead, which has been set since then: every other one that
+    // the bank signs now is newer.
+    bool roster_of_future() const;
 
     void notice(Severity severity, std::string text) { effects->notice(severity, std::move(text)); }
 

@@ -40,6 +40,7 @@ class Customer : public Node {
     void snapshot(const std::function<void(std::string)>& take) const override;
     std::vector<std::string> complete(std::string_view line) const override;
     std::vector<MenuSection> menu() const override;
+    void set_wall_offset(int64_t us) override { context_.settings.wall_offset_us = us; }
 
     // For the simulator's oracles and for tests.
     const customer::State& state() const { return context_.state; }
@@ -160,7 +161,7 @@ class Customer : public Node {
     // A resumed account is checked with the bank until then, before it takes commands.
     std::optional<TimePoint> finds_out_until_;
     std::map<CommandId, OpenTransfer> transfers_;
-    std::map<CommandId, OpenTransfer> in_transit_;  // that UNKNOWN was answered to; the newest
+    std::map<CommandId, OpenTransfer> in_transit_;  // that UNKNOWN was answered to
     std::deque<std::pair<TimePoint, CommandId>> transfer_deadlines_;
     std::optional<OwnOperation> own_;
     std::optional<CommandId> typing_;  // somebody is asked for secrets

@@ -60,7 +60,7 @@ bool Customer::start_cash(CommandId id, std::string_view line, bool deposit) {
     }
     const Money& sum = deposit ? state.totals.deposits : state.totals.withdrawals;
     if (!fits_total(checked_add(sum, amount.value())) ||
-        (deposit && !fits_balance(checked_add(state.totals.balance, amount.value())))) {
+        (deposit && !state.can_hold(checked_add(state.totals.balance, amount.value())))) {
         answer(id, failure("limit", "the account cannot hold so much; nothing was changed"));
         return true;
     }
@@ -113,6 +113,12 @@ bool Customer::start_transfer(CommandId id, const Words& words, bool lost) {
     if (peer->sent_log.size() >= limits::kMaxSentLog) {
         return refuse(failure("limit", "too much has been sent to " + peer->name +
                                            " since its last checkpoint: it has to take one first"));
+    }
+    if (!channels_.has_room_to_send()) {
+        return refuse(
+            failure("limit",
+                    "too much has been sent to all together since their last checkpoints: "
+                    "they have to take one first"));
     }
     if (!fits_total(checked_add(peer->channel.sent_sum, amount.value()))) {
         return refuse(failure("limit", "in one cohort no more than " + to_string(kMaxTotal) +
@@ -168,9 +174,6 @@ void Customer::expire_transfers() {
                                         open.label, open.balance);
         result.line(open.peer + " has not acknowledged it yet; it is in transit and sent again");
         answer(found->first, std::move(result));
-        if (in_transit_.size() >= limits::kMaxCommandsInProgress) {
-            in_transit_.erase(in_transit_.begin());
-        }
         in_transit_.insert(transfers_.extract(found));
     }
 }

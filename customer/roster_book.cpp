@@ -27,7 +27,7 @@ void RosterBook::on_roster(const wire::Roster& roster) {
         }
         return;
     }
-    if (body.issued_ms() < state.roster_issued_ms) return;
+    if (body.issued_ms() < state.roster_issued_ms && !context_.roster_of_future()) return;
 
     bool differs =
         body.issued_ms() != state.roster_issued_ms || body.expires_ms() != state.roster_expires_ms;
@@ -89,6 +89,7 @@ bool RosterBook::is_due() const {
     if (!state.in_cohort()) return false;
     if (channels_.someone_is_silent()) return true;
     if (!context_.sealed()) return false;
+    if (context_.roster_of_future()) return true;
     const uint64_t half = state.roster_issued_ms / 2 + state.roster_expires_ms / 2;
     return context_.wall_ms() >= half;
 }
@@ -109,6 +110,7 @@ void RosterBook::on_timer() {
         knocked_at_.reset();
         return;
     }
+    if (expired_ && !context_.roster_expired()) expired_ = false;  // the clock was set
     if (const auto at = next_wake(); !at || context_.now < *at) return;
     if (!expired_ && context_.roster_expired()) {
         expired_ = true;

@@ -154,6 +154,10 @@ class State {
     // if the account cannot hold it. Requires an open deal.
     std::optional<Money> deal_change(bool accepted) const;
 
+    // Whether the account can have this balance, whatever the bank makes of the open deal: it may
+    // still add to it what it is about.
+    bool can_hold(std::optional<Money> balance) const;
+
     // The equation above holds, for what is live and for the permanent checkpoint.
     bool adds_up() const;
 

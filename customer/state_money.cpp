@@ -46,6 +46,11 @@ std::optional<Money> State::deal_change(bool accepted) const {
     return fits ? std::optional<Money>(change) : std::nullopt;
 }
 
+bool State::can_hold(std::optional<Money> balance) const {
+    if (!balance || !deal) return fits_balance(balance);
+    return fits_balance(*balance) && fits_balance(checked_add(*balance, positive(deal->amount)));
+}
+
 Result<void> State::apply_deal_answered(const records::DealAnswered& answered) {
     if (!deal || deal->number != answered.number()) return bad_record("an answer to no deal");
     const auto change = deal_change(answered.accepted());

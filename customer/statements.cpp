@@ -65,7 +65,7 @@ std::string transfers_since_checkpoint(const State& state) {
 }
 
 void say_how_far(const State& state, wire::Ask& bind) {
-    if (state.phase != Phase::open) return;
+    if (state.phase != Phase::open && state.phase != Phase::exiting) return;
     Epoch epoch = state.epoch;
     uint64_t statements = state.statements;
     if (const auto& operation = state.operation) {

@@ -69,7 +69,7 @@ local MESSAGES = {
         7 run fixed64]],
     AttachReply = [[1 known bool, 2 exited bool, 3 cohort uint64, 4 cohort_name string, 5 adjustments sint64,
         6 epoch uint64, 7 totals Totals, 8 other_key bool, 9 statements uint64, 10 statement_digest bytes,
-        11 boots uint64, 12 old_copy bool]],
+        11 boots uint64, 12 old_copy bool, 13 opener fixed64]],
     Settle = [[1 operation OperationId, 2 kind OperationKind, 3 statement SignedStatement]],
     SignedStatement = [[1 statement bytes, 2 signature bytes]],
     Statement = [[1 bank bytes, 2 name string, 3 number uint64, 4 previous bytes, 5 operation OperationId,

@@ -119,11 +119,7 @@ void FaultInjector::end() {
     for (size_t i = 0; i < world_.machines(); ++i) {
         world_.machine(i).spare();
         world_.machine(i).set_slow_disk(0);
-        // A program takes the wall clock once, when it starts.
-        if (world_.clock_is_wrong(i)) {
-            world_.set_clock(i, Duration());
-            if (world_.machine(i).running()) world_.machine(i).crash();
-        }
+        world_.set_clock(i, Duration());
     }
     world_.start_all();
 }
@@ -251,7 +247,7 @@ void FaultInjector::jump_clock(Random& dice) {
                            (back ? " s back)" : " s ahead)"));
 }
 
-// The balances of some rows.
+// The balances of some rows, and where some of them are.
 void FaultInjector::edit_table(Random& dice) {
     auto rows = parse_table(world_.table());
     if (!rows || rows.value().empty()) return;
@@ -261,6 +257,10 @@ void FaultInjector::edit_table(Random& dice) {
         if (!row.exited && dice.one_in(2)) {
             const auto most = static_cast<uint64_t>(row.balance.cents() + 1'000);
             row.balance = Money::from_cents(static_cast<int64_t>(dice.below(most)));
+        }
+        if (!row.exited && dice.one_in(4)) {
+            row.port1 = static_cast<uint16_t>(row.port1 + 100);
+            row.port2 = static_cast<uint16_t>(row.port2 + 100);
         }
         append_row(content, row);
     }

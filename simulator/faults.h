@@ -9,8 +9,9 @@
 // end and does so in order, and then somebody may edit the bank's table; or its disk fails, or it
 // is stopped for a while and goes on. The machine comes back after a time from at once to many
 // seconds, which is longer than the time limit of an operation. A machine that comes back may have
-// changed its mode of stable storage; its wall clock may have been set, by a second or by a month,
-// either way; and before it does, bits are flipped in a copy of its journal, which must be noticed.
+// changed its mode of stable storage; and before it does, bits are flipped in a copy of its
+// journal, which must be noticed. A machine's wall clock is set, by a second or by a month, either
+// way, while its program runs or does not.
 //
 // Each fault has dice of its own, so that one that is kept back (fault_gate.h) changes no other.
 //

@@ -25,6 +25,8 @@ void Oracles::check_limits(const State& state) const {
     check_limit(state.refused.size(), limits::kMaxRefusedOperations, state.name + " has refused");
     check_limit(state.activity.entries.size(), limits::kMaxActivity, state.name + "'s activity");
     size_t intervals = 0;
+    size_t sent = 0;
+    size_t received = 0;
     for (const auto& [peer_name, peer] : state.peers) {
         const std::string channel = state.name + " -> " + peer_name;
         check_limit(peer.sent_log.size(), limits::kMaxSentLog, channel + ", the sent log");
@@ -36,7 +38,11 @@ void Oracles::check_limits(const State& state) const {
                         channel + ", sent and not acknowledged");
         }
         intervals += peer.channel.received.intervals().size();
+        sent += peer.sent_log.size();
+        received += peer.received_log.count();
     }
+    check_limit(sent, limits::kMaxLogged, state.name + ", the sent logs together");
+    check_limit(received, limits::kMaxLogged, state.name + ", what is kept of what it received");
     check_limit(intervals, limits::kMaxReceivedIntervals,
                 state.name + ", gaps in what it received");
     check_limit(state.peers.size() + 1, limits::kMaxCohort, state.name + "'s cohort");

@@ -69,7 +69,6 @@ World::World(const WorldSettings& settings, Story* story)
     modes_.insert(modes_.end(), settings.customers.begin(), settings.customers.end());
     last_status_.resize(modes_.size());
     clock_wrong_by_.resize(modes_.size());
-    process_wrong_by_.resize(modes_.size());
     for (size_t i = 0; i < modes_.size(); ++i) {
         Surroundings& around = *this;
         machines_.push_back(
@@ -145,7 +144,7 @@ std::unique_ptr<Node> World::build(size_t index, const std::string& name, uint64
     if (index == kBank) {
         BankSettings settings;
         settings.seed = seed;
-        settings.wall_offset_us = kWallOffsetUs + process_wrong_by_[index].count();
+        settings.wall_offset_us = kWallOffsetUs + clock_wrong_by_[index].count();
         settings.secret_seed = bytes_of(seed);
         settings.key_seed = bytes_of(kBankKey);
         settings.insecure = insecure_;
@@ -159,7 +158,7 @@ std::unique_ptr<Node> World::build(size_t index, const std::string& name, uint64
     settings.stable = modes_[index];
     settings.name = name;
     settings.seed = seed;
-    settings.wall_offset_us = kWallOffsetUs + process_wrong_by_[index].count();
+    settings.wall_offset_us = kWallOffsetUs + clock_wrong_by_[index].count();
     settings.secret_seed = bytes_of(seed);
     settings.insecure = insecure_;
     settings.key_seed = key_seed_of(index, name, seed);
@@ -174,7 +173,6 @@ std::unique_ptr<Node> World::node_like(size_t index) const {
 
 std::unique_ptr<Node> World::make_node(Machine& machine, const std::string& name, uint64_t seed) {
     const size_t index = machine.index();
-    process_wrong_by_[index] = clock_wrong_by_[index];
     std::unique_ptr<Node> node = build(index, name, seed);
     if (index == kBank) {
         bank_ = static_cast<Bank*>(node.get());
@@ -325,11 +323,14 @@ void World::run_for(Duration duration) {
 }
 
 int64_t World::wall_us(size_t index) const {
-    return (now().time_since_epoch() + process_wrong_by_[index]).count() + kWallOffsetUs;
+    return (now().time_since_epoch() + clock_wrong_by_[index]).count() + kWallOffsetUs;
 }
 
-bool World::clock_is_wrong(size_t index) const {
-    return clock_wrong_by_[index] != Duration() || process_wrong_by_[index] != Duration();
+void World::set_clock(size_t index, Duration wrong_by) {
+    clock_wrong_by_[index] = wrong_by;
+    if (Node* node = machines_[index]->node()) {
+        node->set_wall_offset(kWallOffsetUs + wrong_by.count());
+    }
 }
 
 }  // namespace p2pbank::simulator

@@ -90,10 +90,8 @@ class World final : private Surroundings {
     std::string table();
     void edit_table(const std::string& content);
 
-    // The machine's wall clock is so much ahead of what is right, or behind. A program looks at it
-    // once, when it starts.
-    void set_clock(size_t index, Duration wrong_by) { clock_wrong_by_[index] = wrong_by; }
-    bool clock_is_wrong(size_t index) const;
+    // The machine's wall clock is so much ahead of what is right, or behind, from now on.
+    void set_clock(size_t index, Duration wrong_by);
 
     // What the machine's last process ended with; nothing if it crashed or has not ended yet.
     std::optional<int> last_status(size_t index) const { return last_status_[index]; }
@@ -187,9 +185,8 @@ class World final : private Surroundings {
     std::vector<std::unique_ptr<Machine>> machines_;
     std::vector<StableMode> modes_;
     std::vector<std::optional<int>> last_status_;
-    std::vector<Duration> clock_wrong_by_;    // by machine
-    std::vector<Duration> process_wrong_by_;  // by machine: as its newest process has it
-    std::vector<Customer*> customers_;        // by machine; null where none runs
+    std::vector<Duration> clock_wrong_by_;  // by machine
+    std::vector<Customer*> customers_;      // by machine; null where none runs
     Bank* bank_ = nullptr;
     std::vector<Command> commands_;
     uint64_t waiting_ = 0;

@@ -49,6 +49,9 @@ static_assert(kMaxEvidenceBytes + kMaxEvidenceOverrun + 4'096 < kMaxMessageBytes
 static_assert(kMaxDigestsInSigned * 34 + 66 + 50 < 3 * kMaxFragmentBytes,
               "three parts, so that few are lost with one of them");
 inline constexpr size_t kMaxSentLog = 1'000'000;  // entries for each channel; then: checkpoint
+// Entries in all channels of a customer, and as many received: with them its state is one record,
+// which has to fit into a frame of the journal.
+inline constexpr size_t kMaxLogged = 6'000'000;
 inline constexpr size_t kMaxReceivedIntervals = 20'000;  // over all channels: each gap is a lost
                                                          // transfer, or one that still comes
 static_assert(kMaxReceivedIntervals * 12 + kMaxCohort * 100 < kMaxMessageBytes,

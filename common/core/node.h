@@ -80,6 +80,10 @@ class Node {
 
     // What `menu` offers at a terminal. Nothing: it has none.
     virtual std::vector<MenuSection> menu() const { return {}; }
+
+    // What is to be added to a TimePoint from now on to get microseconds since 1970: the clock was
+    // set, or the machine has slept, which the TimePoints do not count. Only between turns.
+    virtual void set_wall_offset(int64_t /*us*/) {}
 };
 
 }  // namespace p2pbank

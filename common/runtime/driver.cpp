@@ -97,6 +97,16 @@ int Driver::run(Node& node, std::unique_ptr<Store> store, std::string_view ready
     return exit_status();
 }
 
+// It is set now and then, and goes on while the machine sleeps. What it drifts in between, and how
+// long it takes to read both clocks, does not matter.
+void Driver::look_at_wall_clock() {
+    constexpr Duration kMatters = seconds(1);
+    const int64_t offset = wall_offset_us();
+    if (std::abs(offset - wall_offset_us_) < kMatters.count()) return;
+    wall_offset_us_ = offset;
+    node_->set_wall_offset(offset);
+}
+
 void Driver::after_turn() {
     give_to_disk();
     sockets_.flush();

@@ -105,6 +105,7 @@ class Driver final : private Outside {
     template <class Events>
     void turn(Events events);
     void after_turn();
+    void look_at_wall_clock();
     void on_socket(size_t socket);
     void on_timer();
     void on_signal(int signal);
@@ -159,7 +160,8 @@ class Driver final : private Outside {
     Log& log_;
     Node* node_ = nullptr;
     std::unique_ptr<Store> store_;
-    TimePoint now_;  // of the turn
+    TimePoint now_;                              // of the turn
+    int64_t wall_offset_us_ = wall_offset_us();  // as the node knows it, but for little
 
     asio::io_context context_{1};
     UdpSockets sockets_{context_};
@@ -223,6 +225,7 @@ template <class Events>
 void Driver::turn(Events events) {
     if (closing_) return;
     now_ = steady_now();
+    look_at_wall_clock();
     events();
     take_commands();
     node_->end_of_turn(now_, outbox_);

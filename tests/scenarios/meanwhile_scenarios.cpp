@@ -1,6 +1,9 @@
 // What was true when a command began, and is not any more when its answer comes: between a check
 // and what rests on it somebody else has rolled back, ended a cohort, begun one, or changed a
 // price.
+#include <tuple>
+
+#include "common/stable/table.h"
 #include "tests/scenarios/stage.h"
 
 using namespace p2pbank;
@@ -37,6 +40,22 @@ bool is_rolling_back(const Stage& stage, const char* who) {
 // Held or dropped on the way since the rule was made.
 auto holds(Stage& stage) {
     return [&stage] { return !stage.world.network().held().empty(); };
+}
+
+// The bank is stopped, a person changes what the table says of the account, and it starts again.
+void edit_row(Stage& stage, const std::string& name, const std::function<void(TableRow&)>& change) {
+    stage.world.machine(World::kBank).quit();
+    REQUIRE(stage.until([&] { return !stage.world.machine(World::kBank).running(); }));
+    auto rows = parse_table(stage.world.table());
+    REQUIRE(rows.ok());
+    std::string content(kTableHeader);
+    content += '\n';
+    for (TableRow& row : rows.value()) {
+        if (row.name == name) change(row);
+        append_row(content, row);
+    }
+    stage.world.edit_table(content);
+    stage.start(kBank);
 }
 
 }  // namespace
@@ -289,5 +308,56 @@ TEST_CASE("meanwhile: the operator hears that the account to be closed has joine
         stage.lift(rule);
         stage.comes_to_rest();
         CHECK(stage.of("alice").phase == customer::Phase::open);
+    });
+}
+
+TEST_CASE("meanwhile: the reply to an earlier run does not push out that to a later one") {
+    in_both_modes([](StableMode mode) {
+        Stage stage(mode, 3, Stage::Cohort::none);
+        stage.does("alice", "new-cohort alice 2");
+        const std::string other = stage.of("bob").in_cohort() ? "bob" : "carol";
+        const std::string third = other == "bob" ? "carol" : "bob";
+        // The bank waits two seconds for one who does not acknowledge the end of the cohort.
+        const auto acks = stage.drop([&](auto& from, auto&, auto& datagram) {
+            return from == other && datagram.has_cohort_ended_ack();
+        });
+        stage.types("alice", "delete-cohort alice");
+        REQUIRE(stage.until([&] { return !stage.of("alice").in_cohort(); }));
+        stage.pass(milliseconds(50));
+        stage.crash("alice");
+        stage.start("alice");
+        const auto replies = stage.drop(
+            [&](auto&, auto& to, auto& datagram) { return to == "alice" && datagram.has_reply(); });
+        const CommandId again = stage.types("alice", "new-cohort alice 2");
+        REQUIRE(stage.until([&] { return stage.of("alice").in_cohort(); }));
+        stage.pass(seconds(3));
+        stage.lift(replies);
+        CHECK(stage.wait(again).starts_with("SUCCESS new-cohort cohort-2"));
+        stage.lift(acks);
+        stage.comes_to_rest();
+    });
+}
+
+TEST_CASE("meanwhile: a program that runs while its address is edited in the table goes on") {
+    in_both_modes_and_wires([](StableMode mode, Wire wire) {
+        for (const Stage::Cohort cohort : {Stage::Cohort::none, Stage::Cohort::of_all}) {
+            Stage stage(mode, 2, cohort, wire);
+            const auto is_at = [&] {
+                const bank::Account* account = stage.world.bank()->state().find("alice");
+                return std::tuple(account->ip, account->port1, account->port2);
+            };
+            const auto before = is_at();
+            edit_row(stage, "alice", [](TableRow& row) {
+                row.port1 = static_cast<uint16_t>(row.port1 + 1'000);
+                row.port2 = static_cast<uint16_t>(row.port2 + 1'000);
+            });
+            CHECK(is_at() != before);
+            // It says itself where it is.
+            CHECK(stage.until([&] { return is_at() == before; }, seconds(60)));
+            REQUIRE(stage.world.customer(stage.at("alice")) != nullptr);
+            stage.does("alice", "deposit 5");
+            stage.does("alice", "checkpoint");
+            stage.comes_to_rest();
+        }
     });
 }

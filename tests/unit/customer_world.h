@@ -222,6 +222,12 @@ class CustomerWorld {
         turn();
     }
 
+    // The clock of its machine is set.
+    void set_wall_offset(int64_t us) {
+        settings_.wall_offset_us = us;
+        customer_->set_wall_offset(us);
+    }
+
     const customer::State& state() const { return customer_->state(); }
     secure::PublicKeys keys() const { return secure::Identity(settings_.key_seed).keys(); }
     TimePoint now() const { return now_; }
@@ -301,6 +307,7 @@ class CustomerWorld {
             reply.mutable_account_offer()->set_name(offer);
         } else if (message.has_attach()) {
             *reply.mutable_attach_reply() = attach_reply;
+            reply.mutable_attach_reply()->set_opener(message.attach().opener());
             if (!bank_lost_its_data && attach_reply.statements() == 0) {
                 reply.mutable_attach_reply()->set_statements(state().statements);
                 reply.mutable_attach_reply()->set_statement_digest(state().statement_digest);

@@ -282,3 +282,51 @@ TEST_CASE("secrets: they are overwritten when the command is over") {
     CHECK(secrets.password().capacity() >= size);
     CHECK(std::string(where, size) == std::string(size, '\0'));
 }
+
+TEST_CASE("bind: a program that closes its account gets its key back, too") {
+    CustomerWorld world;
+    world.open("alice");
+    world.run(seconds(1));
+    CHECK(world.answer_to("exit").outcome == Outcome::unknown);
+    REQUIRE(world.state().phase == customer::Phase::exiting);
+    // Its key is lost, and it is started with a new one.
+    CustomerSettings changed = CustomerWorld::settings();
+    changed.key_seed = seed_of(77);
+    world.attach_reply.Clear();
+    world.attach_reply.set_other_key(true);
+    world.restart(changed);
+    world.run(seconds(15));
+    REQUIRE(world.noticed("another key") == 1);
+    world.session = 5;
+    world.type("sign-in ann@example.org");
+    REQUIRE(world.effects.asked.size() == 1);
+    world.type_secrets({"correct horse"});
+    world.run(seconds(1));
+    uint64_t epoch = 7;
+    world.tell = [&](const wire::Ask& ask) {
+        epoch = ask.statements();
+        world.attach_reply.Clear();
+        world.attach_reply.set_known(true);
+        wire::AnswerText text;
+        text.set_text("bind " + ask.words(1));
+        return text;
+    };
+    CHECK(world.answer_to("bind alice").outcome == Outcome::success);
+    CHECK(epoch == world.state().statements);
+    // The exit is asked for again, and what the bank says of it counts.
+    const size_t before = world.bank().heard.size();
+    world.run(seconds(2));
+    uint64_t request = 0;
+    for (size_t i = before; i < world.bank().heard.size(); ++i) {
+        const wire::Datagram& heard = world.bank().heard[i];
+        if (heard.command().has_exit()) request = heard.command().request();
+    }
+    REQUIRE(request != 0);
+    wire::Datagram message;
+    message.mutable_reply()->set_request(request);
+    message.mutable_reply()->set_code("refused");
+    message.mutable_reply()->set_text("the last balance cannot be taken as it is");
+    REQUIRE(world.say(world.bank(), message));
+    CHECK(world.state().phase == customer::Phase::open);
+    CHECK(world.answer_to("deposit 1").code.empty());
+}

@@ -107,6 +107,7 @@ TEST_CASE("gate: an attach in another's name is told so, and nothing more") {
     REQUIRE(reply);
     wire::AttachReply expected;
     expected.set_other_key(true);
+    expected.set_opener(mallory.opener);
     CHECK(reply->SerializeAsString() == expected.SerializeAsString());
     CHECK(world.account("alice").boots == 1);
     CHECK(world.account("alice").port1 == 9'001);

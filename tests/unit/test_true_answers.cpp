@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "common/core/answer_wire.h"
+#include "tests/unit/bank_world.h"
 #include "tests/unit/cohort_world.h"
 #include "tests/unit/people_helpers.h"
 
@@ -248,4 +249,82 @@ TEST_CASE("answers: an open that was refused is not obeyed later") {
     const auto fresh = caller(bank.signed_in({}));
     REQUIRE(fresh.ok());
     CHECK(fresh.value().verified);
+}
+
+TEST_CASE("answers: every transfer that was unknown and is taken back is told") {
+    CohortWorld cohort;
+    cohort.acknowledge = false;
+    cohort.hold_back = true;
+    const size_t count = limits::kMaxCommandsInProgress + 1;
+    for (size_t i = 0; i < count; ++i) {
+        if (i == limits::kMaxCommandsInProgress) cohort.world.run(seconds(6));
+        cohort.world.type("transfer 0.01 bob");
+    }
+    cohort.world.run(seconds(6));
+    size_t unknown = 0;
+    for (const auto& [id, answer] : cohort.world.effects.answers) {
+        if (answer.outcome == Outcome::unknown) ++unknown;
+    }
+    REQUIRE(unknown == count);
+    const auto as_ever = cohort.world.bank().on_message;
+    cohort.world.bank().on_message = [&](const wire::Datagram& message) {
+        as_ever(message);
+        if (!message.has_operation_begin()) return;
+        wire::Datagram reply;
+        *reply.mutable_operation_begun()->mutable_operation() =
+            message.operation_begin().operation();
+        reply.mutable_operation_begun()->set_accepted(true);
+        reply.set_receiver("alice");
+        reply.set_receiver_instance(message.instance());
+        cohort.world.bank().courier.send(cohort.world.now(), Socket::bank, kCustomerAt[0],
+                                         cohort.world.keys().channel, reply,
+                                         cohort.world.bank().effects);
+    };
+    REQUIRE(cohort.world.answer_to("rollback").outcome == Outcome::success);
+    CHECK(cohort.world.noticed("which was in transit, was taken back by a rollback") ==
+          static_cast<int>(count));
+}
+
+TEST_CASE("answers: a change whose answer the bank has forgotten is not called a failure") {
+    BankWorld world;
+    REQUIRE(world.type("add-product lamp Lamp 5 10 home").code.empty());
+    Process& tina = world.add("", 2, 9'002);
+    world.sign_in(tina, "tina@example.org");
+    REQUIRE(world.type("role tina@example.org teller").code.empty());
+    wire::Datagram restock;
+    wire::Ask* ask = restock.mutable_ask();
+    ask->set_nonce(77);
+    for (const char* word : {"restock", "lamp", "5"}) ask->add_words(word);
+    ask->set_signing_key(tina.signing());
+    ask->mutable_authority()->set_session(tina.session);
+    ask->mutable_authority()->set_counter(++tina.counter);
+    const auto told = [&] {
+        for (const wire::Datagram& heard : tina.heard) {
+            if (heard.has_told() && heard.told().nonce() == 77) return heard.told().answer();
+        }
+        return wire::AnswerText();
+    };
+    world.say(tina, restock);
+    const wire::AnswerText first = told();
+    REQUIRE(first.code() == "");
+    REQUIRE(world.state().business.find_product("lamp")->quantity == 15);
+    // The answer is lost on the way; others ask meanwhile, and the request comes again.
+    Process& other = world.add("", 3, 9'003);
+    for (size_t i = 0; i < limits::kMaxRecentAsks; ++i) world.ask(other, {"services"});
+    tina.heard.clear();
+    world.say(tina, restock);
+    CHECK(world.state().business.find_product("lamp")->quantity == 15);
+
+    // What tina's program makes of this.
+    CustomerWorld program;
+    program.open("alice");
+    program.session = 9;
+    program.type("sign-in tina@example.org");
+    program.type_secrets({"correct horse"});
+    program.run(seconds(1));
+    const wire::AnswerText again = told();
+    CAPTURE(again.code() + ": " + again.text());
+    program.tell = [&](const wire::Ask&) { return again; };
+    CHECK(program.answer_to("restock lamp 5").outcome !=
+          (again.code().empty() ? Outcome::unknown : Outcome::failure));
 }
