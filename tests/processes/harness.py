@@ -78,11 +78,15 @@ class World:
         self.programs.append(program)
         return program
 
+    def command_of(self, name, command):
+        """How the program is started."""
+        return command
+
     # --- the bank ----------------------------------------------------------------------------
 
     def start_bank(self, *, port=0, flags=(), wait=True):
         command = [BIN / "bank", "--port", port, "--any-port", "--data", self.data, *flags]
-        bank = self.add(Bank("bank", command))
+        bank = self.add(Bank("bank", self.command_of("bank", command)))
         if wait:
             bank.port = int(bank.wait_log(r"ready on port (\d+)", START_DEADLINE_S).group(1))
             bank.wait_until(self.data.exists, f"{self.data} to be there", START_DEADLINE_S)
@@ -111,7 +115,8 @@ class World:
             command += ["--stable", stable]
         if resume:
             command += ["--name", name]
-        customer = self.add(Customer(name, [*command, *flags], secrets=secrets))
+        command = self.command_of(name, [*command, *flags])
+        customer = self.add(Customer(name, command, secrets=secrets))
         ready = customer.wait_log(r"ready on ports (\d+) (\d+)", START_DEADLINE_S)
         customer.ports = tuple(int(port) for port in ready.groups())
         self.customers[name] = customer
