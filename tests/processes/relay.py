@@ -14,6 +14,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from harness import World
 from programs import ANSWER_DEADLINE_S, Failed
 
 HOST = "127.0.0.1"
@@ -120,6 +121,28 @@ class Relay:
         for back in list(self._backs.values()):
             wait_taken(back.getsockname()[1])
         return [tuple(counts) for counts in self._traffic.values()]
+
+
+class RelayedWorld(World):
+    """Every customer's bank is the relay."""
+
+    def make_relay(self):
+        return Relay(self.bank.port)
+
+    def __enter__(self):
+        super().__enter__()
+        self.relay = self.make_relay()
+        return self
+
+    def __exit__(self, *error):
+        try:
+            super().__exit__(*error)
+        finally:
+            self.relay.close()
+
+    @property
+    def bank_address(self):
+        return f"127.0.0.1:{self.relay.port}"
 
 
 class Stranger:

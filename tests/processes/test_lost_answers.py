@@ -2,9 +2,8 @@
 
 import unittest
 
-from harness import World
 from persons import PASSWORD, code_for, has_role, make_known, register, sign_in
-from relay import Relay
+from relay import Relay, RelayedWorld
 
 ANN = "ann@example.org"
 
@@ -28,28 +27,14 @@ class DeafRelay(Relay):
         super().to_customer(customer, payload)
 
 
-class RelayedWorld(World):
-    """Every customer's bank is the relay."""
-
-    def __enter__(self):
-        super().__enter__()
-        self.relay = DeafRelay(self.bank.port)
-        return self
-
-    def __exit__(self, *error):
-        try:
-            super().__exit__(*error)
-        finally:
-            self.relay.close()
-
-    @property
-    def bank_address(self):
-        return f"127.0.0.1:{self.relay.port}"
+class DeafWorld(RelayedWorld):
+    def make_relay(self):
+        return DeafRelay(self.bank.port)
 
 
 class Answers(unittest.TestCase):
     def test_what_was_done_before_the_bank_was_killed_did_not_fail(self):
-        with RelayedWorld() as world:
+        with DeafWorld() as world:
             world.bank.ok("add-product pen Pen 1.50 10 office")
             ann = world.customer("ann", secrets=True)
             has_role(world, ann, ANN, "teller")
@@ -78,7 +63,7 @@ class Answers(unittest.TestCase):
         return person.answer(ticket)
 
     def test_a_password_that_was_changed_before_the_bank_was_killed_is_not_the_old_one(self):
-        with RelayedWorld() as world:
+        with DeafWorld() as world:
             ann = world.customer("ann", secrets=True)
             make_known(world, ann, ANN)
             ann.whisper(PASSWORD, "another horse", "another horse")
@@ -87,7 +72,7 @@ class Answers(unittest.TestCase):
             self.assertEqual(answer.outcome, "UNKNOWN", str(answer))
 
     def test_an_email_that_was_verified_before_the_bank_was_killed_did_not_fail(self):
-        with RelayedWorld() as world:
+        with DeafWorld() as world:
             ann = world.customer("ann", secrets=True)
             register(ann, ANN)
             code = code_for(world.bank, ANN)

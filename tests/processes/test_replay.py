@@ -8,8 +8,17 @@ import collections
 import json
 import unittest
 
-from harness import World
-from relay import Copy, Flips, Relay, Splices, Stranger, sent_by, udp_socket, wait_taken
+from relay import (
+    Copy,
+    Flips,
+    Relay,
+    RelayedWorld,
+    Splices,
+    Stranger,
+    sent_by,
+    udp_socket,
+    wait_taken,
+)
 
 SLOW = True
 
@@ -17,28 +26,19 @@ NAMES = ["alice", "bob"]
 FLIPS = 4  # of each datagram
 
 
-class RelayedWorld(World):
-    """Every customer's bank is the relay."""
+class TracedWorld(RelayedWorld):
+    """All programs write traces."""
 
     def __init__(self, **relay_options):
         super().__init__()
         self._relay_options = relay_options
 
+    def make_relay(self):
+        return Relay(self.bank.port, **self._relay_options)
+
     def __enter__(self):
         self.bank_options["flags"] = self.trace_of("bank")
-        super().__enter__()
-        self.relay = Relay(self.bank.port, **self._relay_options)
-        return self
-
-    def __exit__(self, *error):
-        try:
-            super().__exit__(*error)
-        finally:
-            self.relay.close()
-
-    @property
-    def bank_address(self):
-        return f"127.0.0.1:{self.relay.port}"
+        return super().__enter__()
 
     def trace_of(self, name):
         return ("--trace", self.folder / f"{name}.trace")
@@ -119,7 +119,7 @@ class RelayedWorld(World):
 
 class Replay(unittest.TestCase):
     def test_everything_again_in_the_same_run(self):
-        with RelayedWorld() as world:
+        with TracedWorld() as world:
             world.live()
             copies = list(world.relay.copies)
             before = world.standing()
@@ -130,7 +130,7 @@ class Replay(unittest.TestCase):
             world.nothing_counted_twice()
 
     def test_everything_again_after_all_were_killed_and_started_again(self):
-        with RelayedWorld() as world:
+        with TracedWorld() as world:
             world.live()
             copies = list(world.relay.copies)
             before = world.standing()
@@ -159,7 +159,7 @@ class Replay(unittest.TestCase):
 
     def test_what_a_peer_sent_again_from_its_own_address(self):
         """All that alice ever said to bob, while she is not there; and then the other way round."""
-        with RelayedWorld() as world:
+        with TracedWorld() as world:
             world.live()
             before = world.standing()
             for name, other in (NAMES, reversed(NAMES)):
@@ -181,13 +181,13 @@ class Replay(unittest.TestCase):
 class Changed(unittest.TestCase):
     def changes_nothing(self, meddle):
         """In front of each genuine datagram comes what is made of it."""
-        with RelayedWorld(meddle=meddle) as world:
+        with TracedWorld(meddle=meddle) as world:
             world.live()
             world.all_go_on()
             world.nothing_counted_twice()
 
     def test_back_to_whoever_sent_it(self):
-        with RelayedWorld() as world:
+        with TracedWorld() as world:
             world.live()
             before = world.standing()
             copies = list(world.relay.copies)
@@ -203,7 +203,7 @@ class Changed(unittest.TestCase):
         self.changes_nothing(Flips(5, FLIPS))
 
     def test_a_stranger_gets_no_more_than_it_sends(self):
-        with RelayedWorld() as world:
+        with TracedWorld() as world:
             world.live()
             before = world.standing()
             copies = list(world.relay.copies)
